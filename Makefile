@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the first target that needs it creates and fills.
+# Another interpreter: make test PYTHON=python3.12      Part of the tests: make test PYTEST_ARGS="tests/core"
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+# TensorFlow's start-up messages.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t  /p' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## train one network with every method and compare them, in minutes
+	$(RUN) -m experiments compare
+
+test: lint  ## lint, then run all tests
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: $(INSTALLED)  ## ruff (rules and format) and mypy
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: $(INSTALLED)  ## let ruff mend what it can
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:  ## remove the virtual environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	  echo "Python 3.11, 3.12 or 3.13 is needed: TensorFlow has no build for others." \
+	       "Received: PYTHON=$(PYTHON) ($$($(PYTHON) --version 2>&1))." \
+	       "Expected, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV): about 2.5 GB, some minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): setup.cfg pyproject.toml | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,198 @@
+"""The main job: the same network, data and budget for every method; which one is better?
+
+Command: `python -m experiments compare`
+Cost: 56 runs (7 methods, 8 seeds) on 100 of scikit-learn's digits: 4 minutes on two CPU cores.
+On a set of TFDS: `python -m experiments compare --dataset cmaterdb --data-dir DIR`
+"""
+
+import dataclasses
+
+from experiments.errors import UsageError
+from experiments.options import option
+
+METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
+BACKBONES = ("scnn", "mlp")
+POINTS = 4  # evaluations on the test set within a round, for the learning curves
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the command line can change."""
+
+    dataset: str = option("digits", "scikit-learn's digits, or the TFDS name of an image set")
+    data_dir: str | None = option(None, "TFDS folder (default: TFDS's own)", kind=str)
+    download: bool = option(False, "prepare the data set over the network where it is missing")
+    image_size: int | None = option(
+        None, "side of the square that images are resized to (default: as they are)", None, 4, int
+    )
+    method: tuple[str, ...] = option(METHODS, "methods", choices=METHODS)
+    backbone: str = option("scnn", "network", choices=BACKBONES)
+    seeds: int = option(8, "number of seeds, from 0", minimum=1)
+    train_size: int = option(100, "training images, drawn anew for every seed", minimum=1)
+    rounds: int | None = option(
+        None, "training phases of every method (default: one a block)", None, 1, int
+    )
+    epochs: int = option(40, "epochs of a round; BL trains epochs * rounds at once", minimum=1)
+    batch_size: int = option(50, "images of a batch", minimum=1)
+    learning_rate: float = option(0.02, "learning rate of SGD with momentum 0.9", minimum=0.0)
+    out: str = option("results/compare", "folder for runs.csv, runs.json and the pictures")
+
+
+def check(settings):
+    """Refuses settings that cannot work.
+
+    Raises:
+        UsageError: if a batch is larger than the training set.
+    """
+    if settings.batch_size > settings.train_size:
+        raise UsageError(
+            f"A batch cannot hold more images than there are. Received: batch_size="
+            f"{settings.batch_size}, train_size={settings.train_size}. "
+            "Expected batch_size <= train_size."
+        )
+
+
+def count(settings):
+    """The number of runs."""
+    return settings.seeds * len(settings.method)
+
+
+def run(settings, callbacks=()):
+    """Train every method on every seed; yields one record a run."""
+    import time
+
+    import keras
+
+    import keras_reinit as kr
+    from experiments import data, methods, protocol
+
+    whole = data.load(
+        settings.dataset, settings.data_dir, settings.download, settings.image_size
+    )
+    backbone = getattr(kr.backbones, settings.backbone)(whole.x_train.shape[1:], whole.classes)
+    model = kr.ReinitModel(backbone)
+    rounds, iterations = _rounds(settings, len(model.blocks))
+    steps = settings.train_size // settings.batch_size
+    protocol.compile_for(model, keras.optimizers.SGD(settings.learning_rate, 0.9), steps)
+    test = data.evaluation_batches(whole.x_test, whole.y_test)
+    for seed in range(settings.seeds):
+        part = data.subset(whole, settings.train_size, seed)
+        stream = data.batches(part.x_train, part.y_train, settings.batch_size, seed)
+        train = data.evaluation_batches(part.x_train, part.y_train)
+        for method in settings.method:
+            start = time.perf_counter()
+            protocol.restart(model, seed)
+            reinitialization = methods.callbacks(
+                method,
+                kr.rounds.Fixed(epochs=settings.epochs),
+                rounds,
+                iterations,
+                part.x_train[:256],
+                seed,
+            )
+            evaluated = _evaluated(rounds, settings.epochs)
+            history = protocol.fit(
+                model,
+                stream,
+                rounds * settings.epochs,
+                steps,
+                [*reinitialization, *callbacks],
+                validation_data=test,
+                validation_freq=evaluated,
+            ).history
+            curve = [list(point) for point in zip(evaluated, history["val_accuracy"], strict=True)]
+            yield {
+                "method": method,
+                "dataset": settings.dataset,
+                "backbone": settings.backbone,
+                "train_size": settings.train_size,
+                "rounds": rounds,
+                "epochs": settings.epochs,
+                "seed": seed,
+                "test_accuracy": curve[-1][1],
+                "train_accuracy": model.evaluate(train, verbose=0, return_dict=True)["accuracy"],
+                "seconds": time.perf_counter() - start,
+                "curve": curve,
+            }
+
+
+def _rounds(settings, blocks):
+    """Rounds of all methods, and LW's iterations that make as many."""
+    rounds = blocks if settings.rounds is None else settings.rounds
+    if "LW" in settings.method and rounds % blocks:
+        raise UsageError(
+            f"LW has one or more rounds a block. Received: rounds={rounds} for a network of "
+            f"{blocks} blocks. Expected a multiple of {blocks}."
+        )
+    return rounds, rounds // blocks
+
+
+def _evaluated(rounds, epochs):
+    """Epochs, from 1, after which the test set is looked at: the last of each round among them."""
+    within = sorted({round(epochs * point / POINTS) for point in range(1, POINTS + 1)} - {0})
+    return [start * epochs + epoch for start in range(rounds) for epoch in within]
+
+
+def summarize(runs):
+    """One row a method: mean, deviation, gain over BL and its significance."""
+    from experiments.report import against_baseline
+
+    scores: dict = {}
+    train: dict = {}
+    for record in runs:
+        scores.setdefault(record["method"], {})[record["seed"]] = record["test_accuracy"]
+        train.setdefault(record["method"], []).append(record["train_accuracy"])
+    rows = against_baseline(scores)
+    for row in rows:
+        row["train_accuracy_mean"] = sum(train[row["method"]]) / len(train[row["method"]])
+    return rows
+
+
+def report(summary, settings):
+    """The table as text."""
+    from experiments.report import percent, seeds_needed, table
+
+    header = ["method", "test [%]", "gain over BL", "won-lost", "p (Holm)", "significant", "train"]
+    body = []
+    for row in summary:
+        tested = "gain" in row
+        body.append(
+            [
+                row["method"],
+                percent(row["mean"], row["deviation"]),
+                percent(row["gain"], row["gain_deviation"], signed=True) if tested else "",
+                f"{row['wins']}-{row['losses']}" if tested else "",
+                f"{row['p_holm']:.3f}" if tested else "",
+                ("yes" if row["significant"] else "no") if tested else "",
+                percent(row["train_accuracy_mean"]),
+            ]
+        )
+    lines = [
+        f"{settings.backbone} on {settings.train_size} training images of {settings.dataset}, "
+        f"{max(row['seeds'] for row in summary)} seeds, equal budget for every method",
+        table(header, body),
+        "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches for "
+        "all methods.\nSignificant: exact one-sided sign test against BL, ties dropped, Holm's "
+        "correction over the methods, 5 %.",
+    ]
+    comparisons = sum("gain" in row for row in summary)
+    if comparisons and settings.seeds < seeds_needed(comparisons):
+        lines.append(
+            f"Too few seeds: {comparisons} comparisons cannot be significant with fewer than "
+            f"{seeds_needed(comparisons)}."
+        )
+    return "\n".join(lines)
+
+
+def draw(runs, settings, folder):
+    """The learning curves and the bar chart, as PNG files in a folder."""
+    from experiments import figures
+
+    title = f"{settings.backbone}, {settings.train_size} training images of {settings.dataset}"
+    curves: dict = {}
+    for record in runs:
+        curves.setdefault(record["method"], []).append(record["curve"])
+    rounds, epochs = runs[0]["rounds"], runs[0]["epochs"]
+    ends = [epochs * number for number in range(1, rounds)]
+    figures.learning_curves(folder / "learning_curves.png", curves, ends, title)
+    figures.bars(folder / "accuracy.png", summarize(runs), title)

@@ -1,0 +1,93 @@
+"""Which method is better: paired sign test and correction for many comparisons."""
+
+from typing import NamedTuple
+
+
+class SignTest(NamedTuple):
+    """Outcome of a sign test."""
+
+    wins: int
+    losses: int
+    ties: int
+    p_value: float
+
+
+def sign_test(treatment, control):
+    """Exact one-sided sign test that `treatment` is above `control`; ties are dropped.
+
+        p = P(B >= wins),    B ~ Binomial(wins + losses, 1/2)
+
+    Args:
+        treatment: Scores of the method that may be better, one per paired run.
+        control: Scores of the other method, in the same order.
+
+    Returns:
+        A `SignTest(wins, losses, ties, p_value)`; `p_value` is 1 where every pair is a tie.
+
+    Raises:
+        ValueError: If the two do not have the same length, or a score is not finite.
+
+    Example:
+
+    ```python
+    sign_test([0.8, 0.7, 0.9, 0.6], [0.7, 0.6, 0.8, 0.6])  # wins=3, losses=0, ties=1, 0.125
+    ```
+
+    Reference:
+        Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", 2006.
+    """
+    import numpy as np
+    from scipy import stats
+
+    treatment, control = np.asarray(treatment, float), np.asarray(control, float)
+    if treatment.ndim != 1 or treatment.shape != control.shape:
+        raise ValueError(
+            f"Scores are not paired. Received: treatment of shape {treatment.shape}, control of "
+            f"shape {control.shape}. Expected two vectors of the same length."
+        )
+    if not (np.isfinite(treatment).all() and np.isfinite(control).all()):
+        raise ValueError(
+            f"A score is not finite. Received: treatment={treatment.tolist()}, "
+            f"control={control.tolist()}. Expected finite numbers."
+        )
+    wins, losses = int((treatment > control).sum()), int((treatment < control).sum())
+    decided = wins + losses
+    p_value = stats.binomtest(wins, decided, alternative="greater").pvalue if decided else 1.0
+    return SignTest(wins, losses, len(treatment) - decided, float(p_value))
+
+
+def holm(p_values):
+    """Holm's step-down correction: adjusted p-values that control the family-wise error rate.
+
+        adjusted_(i) = max_(j <= i) min(1, (m - j + 1) * p_(j)),    p_(1) <= ... <= p_(m)
+
+    A hypothesis is rejected at a level where its adjusted p-value is not above that level.
+
+    Args:
+        p_values: The p-value of each of the m tests, in [0, 1].
+
+    Returns:
+        The adjusted p-values as a list, in the order received.
+
+    Raises:
+        ValueError: If a p-value is outside [0, 1].
+
+    Example:
+
+    ```python
+    holm([0.01, 0.04, 0.03])  # [0.03, 0.06, 0.06]
+    ```
+
+    Reference:
+        Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+    """
+    p_values = [float(p) for p in p_values]
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(
+            f"A p-value is outside [0, 1]. Received: p_values={p_values}. Expected probabilities."
+        )
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

@@ -1,0 +1,77 @@
+"""The simplified convolutional network of Alabdulmohsin et al."""
+
+import keras
+
+from keras_reinit.backbones.normalization import normalization
+
+
+def scnn(
+    input_shape,
+    classes,
+    norm="group",
+    dropout=0.0,
+    weight_decay=1e-5,
+    kernel_initializer="he_normal",
+    name="scnn",
+):
+    """Simplified CNN: four convolutional blocks, a dense layer and the head.
+
+        conv 32, conv 32, pool, conv 64, conv 64, pool, dense 512, dropout, head
+
+    Every convolution (3x3, the paper names no size) and the dense layer are followed by a
+    normalisation and a ReLU. The head returns logits: use a loss with `from_logits=True`.
+
+    Args:
+        input_shape: (height, width, channels), height and width at least 4.
+        classes: Number of logits, at least 1.
+        norm: `"group"` (the paper's layer normalisation), `"batch"` or `None`.
+        dropout: Rate of the dropout before the head, in [0, 1).
+        weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
+        kernel_initializer: Initializer of all kernels. An instance with a fixed seed gives layers
+            of one shape the same kernel.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model`. Layers: `block<k>_conv`, `block<k>_norm`, `block<k>_out` (the ReLU) for
+        k = 1 .. 4, `block<k>_pool` after blocks 2 and 4, `flatten`, `dense`, `dense_norm`,
+        `dense_relu`, `dropout` (where the rate is not 0) and `head`.
+
+    Raises:
+        ValueError: If `norm` is unknown or the input is not an image of at least 4x4.
+
+    Example:
+
+    ```python
+    model = kr.backbones.scnn((32, 32, 3), classes=10, dropout=0.25)
+    ```
+
+    Reference:
+        Alabdulmohsin et al., "The Impact of Reinitialization on Generalization in Convolutional
+        Neural Networks", 2021, Appendix B.
+    """
+    if len(input_shape) != 3 or min(input_shape[:2]) < 4:
+        raise ValueError(
+            f"scnn needs images. Received: input_shape={input_shape}. "
+            "Expected (height, width, channels) with height and width of at least 4."
+        )
+    regularizer = keras.regularizers.L2(weight_decay) if weight_decay else None
+    weights = {"kernel_initializer": kernel_initializer, "kernel_regularizer": regularizer}
+
+    def normalized_relu(x, norm_name, relu_name):
+        layer = normalization(norm, norm_name)
+        return keras.layers.Activation("relu", name=relu_name)(x if layer is None else layer(x))
+
+    inputs = keras.Input(input_shape, name="input")
+    x = inputs
+    for k, filters in enumerate((32, 32, 64, 64), start=1):
+        x = keras.layers.Conv2D(filters, 3, padding="same", name=f"block{k}_conv", **weights)(x)
+        x = normalized_relu(x, f"block{k}_norm", f"block{k}_out")
+        if k % 2 == 0:
+            x = keras.layers.MaxPooling2D(name=f"block{k}_pool")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(512, name="dense", **weights)(x)
+    x = normalized_relu(x, "dense_norm", "dense_relu")
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    outputs = keras.layers.Dense(classes, name="head", **weights)(x)
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,108 @@
+"""A backup of a training that survives a kill at any moment, its own write included."""
+
+import os
+import pathlib
+
+import h5py
+import keras
+
+from keras_reinit.callbacks.state import StateInWeights
+
+_ATTRIBUTE = "_keras_reinit_backup"
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class Backup(keras.callbacks.Callback):
+    """Write the whole training once an epoch, atomically, and go on from it after a kill.
+
+    As `keras.callbacks.BackupAndRestore`, with three differences: weights, optimizer, the positions
+    of seed generators and the epoch are *one* file, written beside the old one and then moved over
+    it, so that a kill inside the write leaves the old; a backup of another architecture is refused
+    with the reason; and the model can be trained again after a resumed training.
+
+    Args:
+        backup_dir: directory for the file, for this training alone.
+        delete_checkpoint: remove the backup at the end of training.
+
+    Raises:
+        ValueError: if `backup_dir` is empty. In `fit`: if the model is not built, or the backup
+            there is that of another architecture.
+
+    Example:
+        >>> model.fit(x, y, epochs=100, callbacks=[Backup("run7"), method])  # run it again after a kill
+
+    Reference:
+        Ours.
+    """
+
+    def __init__(self, backup_dir, delete_checkpoint=True):
+        super().__init__()
+        if not backup_dir:
+            raise ValueError(f"A backup needs a directory. Received: backup_dir={backup_dir!r}")
+        self.backup_dir = str(backup_dir)
+        self.delete_checkpoint = delete_checkpoint
+        self._file = pathlib.Path(self.backup_dir, "latest.weights.h5")
+        self._unfinished = pathlib.Path(self.backup_dir, "unfinished.weights.h5")
+
+    def get_config(self):
+        return {"backup_dir": self.backup_dir, "delete_checkpoint": self.delete_checkpoint}
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._epoch = None
+        self._holder = StateInWeights(self._write, self._read)
+        self._holder.attach(model, _ATTRIBUTE)
+
+    def on_train_begin(self, logs=None):
+        if not self.model.built:
+            raise ValueError(
+                f"Model '{self.model.name}' has no weights yet to restore. Build it before `fit`"
+            )
+        if self._file.exists():
+            if self.model.optimizer is not None and not self.model.optimizer.built:
+                self.model.optimizer.build(self.model.trainable_variables)
+            self._check_architecture()
+            self.model.load_weights(self._file)
+            self.model._initial_epoch = self._epoch + 1
+        self._holder.listening = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._epoch = epoch
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(self._unfinished, overwrite=True)
+        with h5py.File(self._unfinished, "a") as file:
+            file.attrs["architecture"] = self._architecture()
+        with open(self._unfinished, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(self._unfinished, self._file)
+
+    def on_train_end(self, logs=None):
+        self.model._initial_epoch = None
+        self._holder.detach(self.model, _ATTRIBUTE)
+        if self.delete_checkpoint:
+            self._file.unlink(missing_ok=True)
+            self._unfinished.unlink(missing_ok=True)
+            if self._file.parent.exists() and not any(self._file.parent.iterdir()):
+                self._file.parent.rmdir()
+
+    def _write(self):
+        return {"epoch": self._epoch}, []
+
+    def _read(self, meta, arrays):
+        self._epoch = meta["epoch"]
+
+    def _architecture(self):
+        return "\n".join(f"{tuple(v.shape)} {v.dtype}" for v in self.model.weights)
+
+    def _check_architecture(self):
+        with h5py.File(self._file, "r") as file:
+            saved = file.attrs.get("architecture", "")
+        own = self._architecture()
+        if saved != own:
+            pairs = zip((saved + "\n" * own.count("\n")).split("\n"), own.split("\n"), strict=False)
+            first = next(((s, o) for s, o in pairs if s != o), ("more weights", "none"))
+            raise ValueError(
+                f"The backup in '{self.backup_dir}' is that of another architecture. First "
+                f"difference: {first[0] or 'nothing'} in the backup, {first[1]} in model "
+                f"'{self.model.name}'. Use another directory, or remove this one"
+            )

@@ -1,0 +1,19 @@
+"""Arrays in, arrays out: the mathematics of re-initialisation, with no Keras model in sight."""
+
+from keras_reinit.core.masks import exact_count, random_mask, smallest_mask
+from keras_reinit.core.moments import per_example, pooled
+from keras_reinit.core.seeds import fold_in
+from keras_reinit.core.transforms import blend, frobenius_norm, rescale, shrink_perturb
+
+__all__ = [
+    "blend",
+    "exact_count",
+    "fold_in",
+    "frobenius_norm",
+    "per_example",
+    "pooled",
+    "random_mask",
+    "rescale",
+    "shrink_perturb",
+    "smallest_mask",
+]

@@ -1,0 +1,96 @@
+"""Normalisation by two numbers that training does not touch."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class FrozenNormalization(keras.layers.Layer):
+    """Subtract a frozen mean and divide by a frozen standard deviation.
+
+    `y = (x - mean) / stddev`
+
+    The two statistics are non-trainable weights, in the order mean, stddev. A new layer has mean 0
+    and stddev 1 and is exactly the identity, so that it can sit in a graph from the beginning and
+    be given its values in the middle of `fit` with no retrace. They stay float32 under mixed
+    precision.
+
+    Args:
+        axis: None for one mean and one stddev (Algorithm 1), -1 for one pair a channel.
+        block: optional tuple (name, layer names): the block whose output this layer normalises.
+            `ReinitModel` records it here, so that a model keeps its blocks wherever it goes.
+        **kwargs: as `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if `axis` is neither None nor -1.
+
+    Example:
+        >>> layer = FrozenNormalization()
+        >>> layer.build((None, 8))
+        >>> layer.freeze(mean=2.0, stddev=4.0)
+        >>> layer(np.full((1, 8), 10.0))  # -> 2.0 everywhere
+
+    Reference:
+        Alabdulmohsin et al. 2021, Algorithm 1, lines 6-11 (the lambda layer).
+    """
+
+    def __init__(self, axis=None, block=None, **kwargs):
+        super().__init__(**kwargs)
+        if axis not in (None, -1):
+            raise ValueError(
+                "FrozenNormalization keeps one mean and stddev (axis=None) or one pair a channel "
+                f"(axis=-1). Received: axis={axis}"
+            )
+        self.axis = axis
+        self.block = None if block is None else (block[0], tuple(block[1]))
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = () if self.axis is None else (input_shape[-1],)
+        options = {
+            "shape": shape,
+            "dtype": "float32",
+            "trainable": False,
+            "autocast": False,
+            "aggregation": "only_first_replica",
+        }
+        self.mean = self.add_weight(name="mean", initializer="zeros", **options)
+        self.stddev = self.add_weight(name="stddev", initializer="ones", **options)
+
+    def call(self, inputs):
+        mean = ops.cast(self.mean, inputs.dtype)
+        return (inputs - mean) / ops.cast(self.stddev, inputs.dtype)
+
+    def freeze(self, mean, stddev):
+        """Write the two statistics.
+
+        Args:
+            mean: finite number, or array of shape (channels,) for `axis=-1`.
+            stddev: positive finite number or array of the same shape.
+
+        Raises:
+            ValueError: if a value is not finite, or a stddev is not positive; nothing is written.
+        """
+        mean, stddev = np.asarray(mean), np.asarray(stddev)
+        where = f"the output of block '{self.block[0]}'" if self.block else "its input"
+        if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
+            raise ValueError(
+                f"Layer '{self.name}' cannot normalise {where}: its statistics are not finite. "
+                f"Received: mean={mean}, stddev={stddev}"
+            )
+        # Below float32's resolution around the mean a spread is rounding, not signal.
+        if not (stddev > np.finfo("float32").eps * np.abs(mean)).all():
+            raise ValueError(
+                f"Layer '{self.name}' cannot normalise {where}: it is constant over the sample "
+                "(a dead block, or a sample of one repeated example). "
+                f"Received: mean={mean}, stddev={stddev}. Expected a stddev above 0"
+            )
+        self.mean.assign(mean)
+        self.stddev.assign(stddev)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "block": self.block}

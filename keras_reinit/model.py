@@ -1,0 +1,265 @@
+"""A network that knows its blocks, their normalisations, and its norms at initialisation."""
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_reinit import blocks as cuts
+from keras_reinit import core
+from keras_reinit.layers import FrozenNormalization
+from keras_reinit.weights.apply import assign_rescaled, redraw, resolve_seed, with_statistics
+from keras_reinit.weights.graph import rebuild, trace
+from keras_reinit.weights.normalization_statistics import recalibrate
+from keras_reinit.weights.select import walk
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a `ReinitModel`.
+
+    Attributes:
+        name: "block1" for the block next to the input, and so on.
+        layers: the layers that belong to it, a tuple.
+        normalization: the `FrozenNormalization` of its output.
+    """
+
+    name: str
+    layers: tuple
+    normalization: FrozenNormalization
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class ReinitModel(keras.Model):
+    """A Functional model cut into blocks, as layerwise re-initialisation needs it.
+
+    `output of block k -> (output - mean_k) / stddev_k`, the identity until `calibrate` sets the two
+    numbers. The layers are those of the backbone, shared and under their names; nested and
+    Sequential models are inlined. The norm of every weight at wrapping is kept, so wrap a new
+    network, before training.
+
+    Blocks, norms and statistics are part of the model: they survive `save`, weights files,
+    `export`, and `set_weights(get_weights())`; a clone has the blocks, and norms of its own new
+    weights.
+
+    Args:
+        backbone: a built Functional or Sequential `keras.Model`.
+        blocks: "auto", or a list, one entry a block from input to output, each a regular expression
+            over layer names or a list of layer names. "auto" cuts after layers named
+            `block<k>_out` where there are any; else after every convolutional unit (convolution,
+            normalisation, activation; depthwise + pointwise; a residual block whole), or without
+            convolutions after every hidden layer with weights. It never includes the head.
+        axis: None for one mean and stddev a block (Algorithm 1), -1 for one pair a channel.
+        *args: for Keras, which revives a model from its inputs and outputs.
+        **kwargs: as `keras.Model`: `name`, `trainable`.
+
+    Raises:
+        ValueError: if the backbone has no graph of layers or is wrapped already, no block is found,
+            a block matches nothing, blocks overlap, or a cut leaves more than one open tensor.
+
+    Example:
+        >>> model = ReinitModel(keras.applications.VGG16(weights=None), blocks="auto")
+        >>> len(model.blocks)
+        13
+
+    Reference:
+        Alabdulmohsin et al. 2021, Algorithm 1 and Figure 1.
+    """
+
+    def __init__(self, backbone=None, blocks="auto", *args, axis=None, **kwargs):
+        if isinstance(backbone, keras.Model):
+            inputs, outputs = _with_normalizations(backbone, blocks, axis)
+            kwargs.setdefault("name", f"reinit_{backbone.name}")
+        elif backbone is None and "inputs" in kwargs:  # revived from a config
+            inputs, outputs = kwargs.pop("inputs"), kwargs.pop("outputs")
+        elif _is_symbolic(backbone):  # cloned
+            inputs, outputs = backbone, blocks
+        else:
+            raise TypeError(
+                f"A ReinitModel wraps a keras.Model. Received: backbone={backbone!r} "
+                f"({type(backbone)})"
+            )
+        super().__init__(*args, inputs=inputs, outputs=outputs, **kwargs)
+        norms = [float(core.frobenius_norm(slot.variable.value)) for slot in self._weights()]
+        self._norms = self.add_weight(
+            name="init_norms",
+            shape=(len(norms),),
+            dtype="float32",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self._norms.assign(np.asarray(norms, "float32"))
+
+    def _weights(self):
+        return [slot for slot in walk(self) if not slot.statistic]
+
+    @property
+    def blocks(self):
+        """The blocks from input to output, a tuple of `Block`, indexed from 0."""
+        return tuple(
+            Block(layer.block[0], tuple(map(self.get_layer, layer.block[1])), layer)
+            for layer in self.layers
+            if isinstance(layer, FrozenNormalization) and layer.block
+        )
+
+    @property
+    def init_norms(self):
+        """The Frobenius norm of each weight at wrapping: {layer name/variable name: float}."""
+        values = keras.ops.convert_to_numpy(self._norms.value)
+        return {slot.name: float(n) for slot, n in zip(self._weights(), values, strict=True)}
+
+    def block_index(self, block):
+        """The index of a block given by index or name.
+
+        Args:
+            block: int in [0, len(blocks)), or a block's name.
+
+        Returns:
+            An int.
+
+        Raises:
+            ValueError: if there is no such block.
+        """
+        names = [each.name for each in self.blocks]
+        if block in names:
+            return names.index(block)
+        if isinstance(block, int) and not isinstance(block, bool) and 0 <= block < len(names):
+            return block
+        raise ValueError(
+            f"Model '{self.name}' has no such block. Received: block={block!r}. "
+            f"Expected: an index from 0 to {len(names) - 1}, or one of {names}"
+        )
+
+    def slots_upto(self, block):
+        """The trainable weights and statistics of all blocks up to and with one."""
+        names = self._layer_names_upto(block)
+        return [slot for slot in self._trainable_slots() if slot.name.split("/")[0] in names]
+
+    def slots_above(self, block):
+        """The trainable weights and statistics of everything above a block."""
+        names = self._layer_names_upto(block)
+        return [slot for slot in self._trainable_slots() if slot.name.split("/")[0] not in names]
+
+    def _layer_names_upto(self, block):
+        upto = self.blocks[: self.block_index(block) + 1]
+        return {layer.name for each in upto for layer in each.layers}
+
+    def _trainable_slots(self):
+        return with_statistics(self, [slot for slot in walk(self) if slot.variable.trainable])
+
+    def rescale(self, upto, unit="variables"):
+        """Scale the blocks up to and with one back to their norms at wrapping.
+
+        `w = w * ||w_init|| / ||w||`; a weight that was initialised to zero goes back to zero.
+
+        Args:
+            upto: index or name of the last block to scale.
+            unit: "variables": each to its own norm; "kernels": the same, but biases, scales and
+                offsets stay; "layers": one factor for all variables of a layer.
+
+        Raises:
+            ValueError: if the block or unit is unknown, or a weight is not finite or all zero.
+                Nothing is assigned then.
+
+        Example:
+            >>> model.rescale(upto="block2")
+        """
+        slots = [slot for slot in self.slots_upto(upto) if not slot.statistic]
+        assign_rescaled(slots, self.init_norms, unit)
+
+    def calibrate(self, block, sample):
+        """Set a block's normalisation to the mean and stddev of its output on a sample.
+
+        `mean_k = mean(Z)`, `stddev_k = stddev(Z)` with `Z` the block's raw output, the
+        normalisations of the blocks below active, in inference mode. The statistics of any
+        BatchNormalization up to this block are re-estimated on the sample first.
+
+        Args:
+            block: index or name.
+            sample: inputs as `predict` takes them: an array, a structure of arrays, or a
+                `tf.data.Dataset` of batches.
+
+        Raises:
+            ValueError: if the block is unknown, or its output is constant or not finite.
+
+        Example:
+            >>> model.calibrate(0, x_train[:256])
+        """
+        index = self.block_index(block)
+        layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
+        recalibrate(self, sample, layers)
+        moments = self._moments(sample)
+        self.blocks[index].normalization.freeze(
+            *core.pooled(moments[2 * index], moments[2 * index + 1])
+        )
+
+    def _moments(self, sample):
+        """Means and variances of each block's raw output, example by example."""
+        if not hasattr(self, "_predict_moments"):
+            outputs = []
+
+            def call(_, operation, args, kwargs):
+                if isinstance(operation, FrozenNormalization) and operation.block:
+                    outputs.extend(core.per_example(args[0], operation.axis))
+                return operation(*args, **kwargs)
+
+            inputs, _ = rebuild(self, call)
+            # A bound method and not the model: a model would be tracked, and saved, as a layer.
+            object.__setattr__(self, "_predict_moments", keras.Model(inputs, outputs).predict)
+        return self._predict_moments(sample, verbose=0)
+
+    def reinitialize(self, above, seed=None):
+        """Draw everything above a block afresh: kernels, biases, scales, offsets, statistics.
+
+        Args:
+            above: index or name of the last block that is kept.
+            seed: int, or None to draw one.
+
+        Returns:
+            The number of entries drawn.
+
+        Raises:
+            ValueError: if the block is unknown or a layer cannot give a fresh draw. Nothing is
+                assigned then.
+
+        Example:
+            >>> model.reinitialize(above=0, seed=7)
+        """
+        return redraw(self.slots_above(above), resolve_seed(seed))
+
+    @contextlib.contextmanager
+    def restored_on_error(self):
+        """Put all weights back if what happens inside fails half-way."""
+        before = [keras.ops.copy(variable.value) for variable in self.weights]
+        try:
+            yield
+        except BaseException:
+            for variable, value in zip(self.weights, before, strict=True):
+                variable.assign(value)
+            raise
+
+
+def _is_symbolic(tensors):
+    flat = keras.tree.flatten(tensors)
+    return bool(flat) and all(isinstance(tensor, keras.KerasTensor) for tensor in flat)
+
+
+def _with_normalizations(backbone, blocks, axis):
+    graph = trace(backbone)
+    if any(isinstance(call.operation, FrozenNormalization) for call in graph.calls):
+        raise ValueError(f"Model '{backbone.name}' has its normalisations already")
+    after = {
+        cut.call: FrozenNormalization(
+            axis=axis, block=(cut.name, cut.layers), name=f"{cut.name}_normalization"
+        )
+        for cut in cuts.find(graph, blocks)
+    }
+
+    def call(index, operation, args, kwargs):
+        outputs = operation(*args, **kwargs)
+        return after[index](outputs) if index in after else outputs
+
+    return rebuild(backbone, call)

@@ -1,0 +1,256 @@
+"""When a round of training ends: pure, serialisable rules and the state that they decide on."""
+
+import math
+from typing import NamedTuple
+
+import keras
+
+
+class Progress(NamedTuple):
+    """How far a round has come.
+
+    Attributes:
+        epochs: epochs of the round that are over.
+        best: best monitored value so far, nan before the first.
+        wait: epochs since the best.
+        stale: epochs since the best or since the learning rate was last cut.
+        cuts: how often the learning rate has been cut in this round.
+        ended: whether the round is over.
+    """
+
+    epochs: int = 0
+    best: float = math.nan
+    wait: int = 0
+    stale: int = 0
+    cuts: int = 0
+    ended: bool = False
+
+
+class Rule:
+    """Decides from the monitored value of each epoch when a round ends.
+
+    Subclasses set `monitor` (a name in the logs, or None), `restore_best`, `lr_factor` and
+    `max_epochs`, and say in `update` what an epoch changes.
+
+    Example:
+        >>> rule = Fixed(epochs=2)
+        >>> rule.update(rule.update(Progress(), None), None).ended
+        True
+    """
+
+    monitor: str | None = None
+    restore_best = False
+    lr_factor: float | None = None
+    max_epochs: int
+
+    def update(self, progress, value):
+        """The progress after one more epoch.
+
+        Args:
+            progress: `Progress` before it.
+            value: the monitored value of the epoch, a float; None where nothing is monitored.
+
+        Returns:
+            A `Progress`.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), *self.get_config().items()))
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class Fixed(Rule):
+    """A round lasts a fixed number of epochs.
+
+    `ended = epochs of the round >= epochs`
+
+    Args:
+        epochs: int, at least 1.
+
+    Raises:
+        ValueError: if `epochs` is not a positive int.
+
+    Example:
+        >>> Fixed(epochs=10).max_epochs
+        10
+    """
+
+    def __init__(self, epochs):
+        self.max_epochs = positive_int("epochs", epochs)
+
+    def update(self, progress, value):
+        epochs = progress.epochs + 1
+        return progress._replace(epochs=epochs, ended=epochs >= self.max_epochs)
+
+    def get_config(self):
+        return {"epochs": self.max_epochs}
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class Converged(Rule):
+    """A round lasts until a monitored value has stopped getting better: early stopping per round.
+
+    `ended = wait >= patience or epochs of the round >= max_epochs`
+
+    Every `lr_patience` epochs without a better value, the learning rate is multiplied by
+    `lr_factor`; a new round starts again from the rate at the start of training.
+
+    Args:
+        monitor: name in the logs, of validation or of training.
+        patience: epochs without a better value until the round ends, at least 1.
+        max_epochs: most epochs of a round, at least 1.
+        min_delta: by how much a value has to be better to count, at least 0.
+        lr_factor: None, or the factor on the learning rate, in (0, 1).
+        lr_patience: epochs without a better value until the learning rate is cut, at least 1.
+        restore_best: go on from the weights of the round's best epoch.
+        mode: "min", "max", or "auto", which tells from the monitor's name.
+
+    Raises:
+        ValueError: if an argument is out of its range; if `mode="auto"` cannot tell; if the learning
+            rate would never be cut because the round ends first (`patience <= lr_patience`).
+
+    Example:
+        >>> rule = Converged(monitor="val_accuracy", patience=20, max_epochs=200)
+
+    Reference:
+        Alabdulmohsin et al. 2021, Section 3 (their protocol halves the rate after 20 epochs and
+        names no patience; 60 is ours).
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        patience=60,
+        max_epochs=1000,
+        min_delta=0.0,
+        lr_factor=None,
+        lr_patience=20,
+        restore_best=True,
+        mode="auto",
+    ):
+        self.monitor = monitor
+        self.patience = positive_int("patience", patience)
+        self.max_epochs = positive_int("max_epochs", max_epochs)
+        self.min_delta = min_delta
+        self.lr_factor = lr_factor
+        self.lr_patience = positive_int("lr_patience", lr_patience)
+        self.restore_best = restore_best
+        self.mode = mode
+        self._sign = _direction(monitor, mode)
+        if not (math.isfinite(min_delta) and min_delta >= 0):
+            raise ValueError(f"`min_delta` is finite and at least 0. Received: {min_delta=}")
+        if lr_factor is not None:
+            if not 0 < lr_factor < 1:
+                raise ValueError(f"`lr_factor` lies in (0, 1). Received: {lr_factor=}")
+            if patience <= lr_patience:
+                raise ValueError(
+                    "The round would end before the learning rate is ever cut. Received: "
+                    f"{patience=}, {lr_patience=}. Expected a patience several times `lr_patience`"
+                )
+
+    def update(self, progress, value):
+        epochs = progress.epochs + 1
+        better = math.isnan(progress.best) or (
+            self._sign * (value - progress.best) > self.min_delta
+        )
+        if better:
+            progress = progress._replace(best=value, wait=0, stale=0)
+        else:
+            progress = progress._replace(wait=progress.wait + 1, stale=progress.stale + 1)
+        if self.lr_factor is not None and progress.stale >= self.lr_patience:
+            progress = progress._replace(stale=0, cuts=progress.cuts + 1)
+        ended = progress.wait >= self.patience or epochs >= self.max_epochs
+        return progress._replace(epochs=epochs, ended=ended)
+
+    def get_config(self):
+        names = "monitor patience max_epochs min_delta lr_factor lr_patience restore_best mode"
+        return {name: getattr(self, name) for name in names.split()}
+
+
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class Accuracy(Rule):
+    """A round lasts until a training metric has reached a threshold.
+
+    `ended = value >= threshold or epochs of the round >= max_epochs`
+
+    Args:
+        threshold: value to reach, in (0, 1].
+        max_epochs: most epochs of a round, at least 1.
+        monitor: name in the logs; the running accuracy of training by default.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> rule = Accuracy(0.99, max_epochs=100)
+
+    Reference:
+        Ash & Adams 2020, Section 4 (the public code's rule: 99 % running training accuracy).
+    """
+
+    def __init__(self, threshold=0.99, max_epochs=350, monitor="accuracy"):
+        if not 0 < threshold <= 1:
+            raise ValueError(f"`threshold` lies in (0, 1]. Received: {threshold=}")
+        self.threshold = threshold
+        self.max_epochs = positive_int("max_epochs", max_epochs)
+        self.monitor = monitor
+
+    def update(self, progress, value):
+        epochs = progress.epochs + 1
+        ended = value >= self.threshold or epochs >= self.max_epochs
+        return progress._replace(epochs=epochs, best=value, ended=ended)
+
+    def get_config(self):
+        return {
+            "threshold": self.threshold,
+            "max_epochs": self.max_epochs,
+            "monitor": self.monitor,
+        }
+
+
+def positive_int(name, value):
+    """The value, if it is a positive int.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was received.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"`{name}` must be an int, at least 1. Received: {name}={value!r}")
+    return value
+
+
+def _direction(monitor, mode):
+    if mode in ("min", "max"):
+        return 1 if mode == "max" else -1
+    if mode != "auto":
+        raise ValueError(f"`mode` is 'min', 'max' or 'auto'. Received: {mode=}")
+    if any(word in monitor for word in ("acc", "auc", "precision", "recall", "f1")):
+        return 1
+    if any(word in monitor for word in ("loss", "error", "entropy")):
+        return -1
+    raise ValueError(
+        f"Whether more is better cannot be told from the name. Received: {monitor=}. "
+        "Expected mode='min' or mode='max' with it"
+    )

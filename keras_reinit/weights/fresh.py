@@ -1,0 +1,204 @@
+"""A fresh draw for any variable of any layer, from that layer's own initializer.
+
+An initializer fixes its seed when it is made: calling `layer.kernel_initializer` a second time
+gives the *original* values back. Some layers also replace the initializer they were given while
+they are built. So the layer is rebuilt from its config in a scope where variables are not given
+values but keep the initializer that would have made them, and that initializer is given a new seed.
+"""
+
+import contextlib
+import random
+
+import keras
+import numpy as np
+from keras import ops
+from keras.src.backend.common import global_state  # canary: tests/weights/test_fresh.py
+
+from keras_reinit.core import fold_in
+
+_GLOBAL_GENERATOR = "global_seed_generator"
+_UNINITIALIZED = "uninitialized_variables"
+
+_DETERMINISTIC = (
+    keras.initializers.Constant,
+    keras.initializers.Identity,
+    keras.initializers.Ones,
+    keras.initializers.Zeros,
+)
+
+
+class FreshValues:
+    """Fresh values for a list of slots, all layers checked before the first draw.
+
+    `w_fresh ~ the initializer of w`, a stream of its own for each seed and position.
+
+    Args:
+        slots: list of `Slot`.
+
+    Raises:
+        ValueError: if a layer is quantised, has LoRA enabled, cannot be rebuilt from its config, or
+            draws a variable from a fixed seed.
+
+    Example:
+        >>> fresh = FreshValues(walk(model))
+        >>> for slot in walk(model):
+        ...     slot.variable.assign(fresh.draw(slot, seed=7))
+    """
+
+    def __init__(self, slots):
+        self._initializers = {}
+        layers = {id(slot.layer): slot.layer for slot in slots}
+        for layer in layers.values():
+            _check_supported(layer)
+        initializers = {key: _initializers(layer) for key, layer in layers.items()}
+        for slot in slots:
+            initializer = initializers[id(slot.layer)][id(slot.variable)]
+            self._initializers[slot.position] = initializer
+            if not _is_reseedable(initializer):
+                _check_not_repeating(slot, initializer)
+
+    def draw(self, slot, seed):
+        """Draw one variable anew.
+
+        Args:
+            slot: one of the slots given.
+            seed: int.
+
+        Returns:
+            An array of the variable's shape and dtype.
+        """
+        seed = fold_in(seed, "fresh", slot.position)
+        return _draw(slot, self._initializers[slot.position], seed)
+
+
+def _draw(slot, initializer, seed):
+    shape, dtype = slot.variable.shape, slot.variable.dtype
+    if _is_reseedable(initializer):
+        config = _with_seed(initializer.get_config(), seed)
+        return ops.convert_to_tensor(type(initializer).from_config(config)(shape, dtype=dtype))
+    # A function of the layer's own may hold initializers of any kind: make the layer once more.
+    with _seeded(seed):
+        initializer = _initializers(slot.layer, seed)[id(slot.variable)]
+        return ops.convert_to_tensor(initializer(shape, dtype=dtype), dtype=dtype)
+
+
+def _is_reseedable(initializer):
+    """Whether a new seed, or none, is all that a new draw needs."""
+    return isinstance(initializer, _DETERMINISTIC) or (
+        isinstance(initializer, keras.Initializer) and "seed" in initializer.get_config()
+    )
+
+
+def _check_supported(layer):
+    if layer.quantization_mode is not None:
+        raise ValueError(
+            f"Layer '{layer.name}' is quantised and its integers have no fresh draw. "
+            f"Received: quantization_mode={layer.quantization_mode!r}. Re-initialise first, then "
+            "quantise"
+        )
+    if getattr(layer, "lora_enabled", False):
+        raise ValueError(
+            f"Layer '{layer.name}' has LoRA enabled: its kernel is the sum of a frozen and a "
+            "low-rank part and has no fresh draw. Leave it out with `where`"
+        )
+
+
+def _initializers(layer, seed=None):
+    """The initializer of each own variable of a layer: {id(variable): initializer}."""
+    config = layer.get_config() if seed is None else _with_seed(layer.get_config(), seed)
+    twin = _rebuilt(layer, config)
+    own, made = (
+        [*each._trainable_variables, *each._non_trainable_variables] for each in (layer, twin)
+    )
+    if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in made]:
+        raise ValueError(
+            f"Layer '{layer.name}' rebuilt from its config has other variables. "
+            f"Received: {[(v.name, v.shape) for v in made]}. "
+            f"Expected: {[(v.name, v.shape) for v in own]}"
+        )
+    return {
+        id(variable): copy._initializer or _Value(copy)
+        for variable, copy in zip(own, made, strict=True)
+    }
+
+
+class _Value:
+    """Stands for an initializer where a layer makes its variable from an array."""
+
+    def __init__(self, variable):
+        self._variable = variable
+
+    def __call__(self, shape, dtype=None):
+        return self._variable.value
+
+
+def _rebuilt(layer, config):
+    """A twin of a layer whose variables have initializers and, where possible, no values."""
+    pending = global_state.get_global_attribute(_UNINITIALIZED, [], set_to_default=True)
+    known = len(pending)
+
+    def build():
+        twin = type(layer).from_config(config)
+        if not twin.built:
+            twin.build_from_config(layer.get_build_config() or {})
+        return twin
+
+    try:
+        try:
+            with keras.StatelessScope(initialize_variables=False):
+                return build()
+        except ValueError:  # a variable made from an array cannot be deferred
+            return build()
+        finally:
+            del pending[known:]  # or the next scope that closes would allocate the twin
+    except Exception as error:
+        raise ValueError(
+            f"Layer '{layer.name}' of {type(layer)} cannot give a fresh draw, because it cannot be "
+            f"rebuilt from its config: {error}. Give it a `get_config` that mirrors `__init__` and "
+            "create its variables with `add_weight`, or leave it out with `where`"
+        ) from error
+
+
+def _with_seed(config, seed):
+    """A config with every nested "seed" replaced, each by a seed of its own."""
+
+    def rewritten(node, path):
+        if isinstance(node, dict):
+            return {
+                key: fold_in(seed, *path) if key == "seed" else rewritten(value, (*path, str(key)))
+                for key, value in node.items()
+            }
+        if isinstance(node, list | tuple):
+            return type(node)(rewritten(value, (*path, i)) for i, value in enumerate(node))
+        return node
+
+    return rewritten(config, ("seed",))
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Seed every global generator that an initializer of the user's own may draw from."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    generator = global_state.get_global_attribute(_GLOBAL_GENERATOR)
+    random.seed(seed)
+    np.random.seed(seed)
+    global_state.set_global_attribute(_GLOBAL_GENERATOR, keras.random.SeedGenerator(seed))
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        global_state.set_global_attribute(_GLOBAL_GENERATOR, generator)
+
+
+def _check_not_repeating(slot, initializer):
+    """Refuse an initializer of the user's own that gives the same random values every time."""
+    first, second = (ops.convert_to_numpy(_draw(slot, initializer, seed)) for seed in (0, 1))
+    # A structured constant, such as an LSTM's bias with its unit forget gate, repeats few values.
+    looks_random = first.size > 2 and len(np.unique(first)) > first.size / 2
+    if looks_random and np.array_equal(first, second):
+        raise ValueError(
+            f"Variable '{slot.name}' of layer '{slot.layer.name}' cannot be drawn afresh: its "
+            f"initializer gives the same values every time. Received: {initializer!r}. Use an "
+            "initializer whose config has a `seed`, or leave the variable out with `where`"
+        )

@@ -1,0 +1,63 @@
+"""Moving statistics of BatchNormalization: measured anew on data."""
+
+import keras
+from keras import ops
+
+from keras_reinit.core import per_example, pooled
+from keras_reinit.weights.graph import rebuild
+
+
+def recalibrate(model, data, layers=None):
+    """Re-estimate the moving statistics of BatchNormalization layers on data.
+
+    `moving_mean = mean(x)`, `moving_variance = var(x)`, over all examples and positions of the
+    layer's input `x`, while every such layer below normalises with its own batch.
+
+    Everything else (dropout, other normalisations) is in inference mode. Needed whenever kernels
+    below a BatchNormalization were scaled and the network is evaluated before it is trained again.
+
+    Args:
+        model: a built Functional or Sequential `keras.Model`.
+        data: an array, a structure of arrays for several inputs (one batch, whatever its length),
+            or a `tf.data.Dataset` of batches.
+        layers: None for all BatchNormalization layers, or a list of some of them.
+
+    Raises:
+        ValueError: if the model has no graph of layers.
+
+    Example:
+        >>> keras_reinit.shrink_perturb(model, shrink=0.5, perturb=0.0)
+        >>> keras_reinit.recalibrate(model, x_train[:1024])
+        >>> model.evaluate(x_test, y_test)
+
+    Reference:
+        Ash & Adams 2020, Figure 6.
+    """
+    everywhere = layers is None
+    measured, outputs = [], []
+
+    def call(_, operation, args, kwargs):
+        if not isinstance(operation, keras.layers.BatchNormalization) or not operation.trainable:
+            return operation(*args, **kwargs)
+        if not everywhere and not any(operation is layer for layer in layers):
+            return operation(*args, **kwargs)
+        channels_last = ops.moveaxis(args[0], operation.axis, -1)
+        measured.append(operation)
+        outputs.extend(per_example(channels_last, axis=-1))
+        return operation(*args, **{**kwargs, "training": True})
+
+    inputs, _ = rebuild(model, call)
+    if not measured:
+        return
+    probe = keras.Model(inputs, outputs)
+    moments = probe.predict(data, batch_size=_batch_size(data), verbose=0)
+    for layer, means, variances in zip(measured, moments[::2], moments[1::2], strict=True):
+        mean, stddev = pooled(means, variances)
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(stddev**2)
+
+
+def _batch_size(data):
+    """All of an array as one batch; a data set has batches of its own."""
+    shapes = [getattr(array, "shape", None) for array in keras.tree.flatten(data)]
+    return None if None in shapes else shapes[0][0]

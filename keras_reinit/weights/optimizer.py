@@ -1,0 +1,257 @@
+"""An optimizer as new, in place: the only file that knows what is inside one.
+
+Private parts of Keras touched here, each watched by a canary in the tests: `_iterations`,
+`_learning_rate`, `_trainable_variables`, `_model_variables_moving_average`, `_track_variable`.
+"""
+
+import math
+import numbers
+import warnings
+
+import keras
+
+
+def reset_optimizer(optimizer, learning_rate=None):
+    """Put an optimizer back to the state in which it would start to train the current weights.
+
+    `slots <- their initial values, iterations <- 0, averages of weights <- the current weights`
+
+    Momenta and accumulators, a gradient half accumulated, a loss scale and the position in a
+    learning-rate schedule are all as new. The learning rate itself is kept. Values are assigned in
+    place, one slot at a time: nothing is retraced, and no second set of slots is held.
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`, also one that wraps others
+            (`LossScaleOptimizer`, `MultiOptimizer`). One that is not built yet is as new already.
+        learning_rate: None keeps the rate; a finite number >= 0 sets it. For a `MultiOptimizer`,
+            a sequence with a number or None for each of `optimizer.optimizers`.
+
+    Raises:
+        TypeError: if `optimizer` is not a Keras optimizer, or a learning rate is not a number.
+        ValueError: if a learning rate is negative or not finite, or is given for an optimizer
+            that follows a schedule, or if the optimizer cannot be made anew from its config.
+            Nothing has been assigned then.
+
+    Example:
+        >>> reset_optimizer(model.optimizer, learning_rate=1e-3)
+    """
+    leaves = _leaves(optimizer)
+    updates = [update for leaf in leaves for update in _initial_values(leaf)]
+    updates += _own_state(optimizer)
+    updates += _new_rates(optimizer, leaves, learning_rate)
+    for variable, new in updates:
+        variable.assign(new.value if isinstance(new, _InitialValue) else new)
+
+
+def learning_rate_of(optimizer):
+    """The learning rate as `reset_optimizer` takes it back.
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`.
+
+    Returns:
+        A float; None where a schedule decides; for a `MultiOptimizer` a tuple of these.
+
+    Raises:
+        TypeError: if `optimizer` is not a Keras optimizer.
+
+    Example:
+        >>> learning_rate_of(keras.optimizers.SGD(0.5))
+        0.5
+    """
+    rates = tuple(
+        float(leaf._learning_rate.numpy()) if _rate_is_settable(leaf) else None
+        for leaf in _leaves(optimizer)
+    )
+    return rates if _is_multiple(optimizer) else rates[0]
+
+
+def set_learning_rate(optimizer, learning_rate):
+    """Set the learning rate and nothing else.
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`.
+        learning_rate: as for `reset_optimizer`.
+
+    Raises:
+        TypeError, ValueError: as `reset_optimizer`.
+
+    Example:
+        >>> set_learning_rate(model.optimizer, 1e-4)
+    """
+    for variable, rate in _new_rates(optimizer, _leaves(optimizer), learning_rate):
+        variable.assign(rate)
+
+
+def _leaves(optimizer):
+    """The optimizers that update weights: itself, or those it wraps, innermost, in order."""
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise TypeError(
+            "Only a Keras optimizer can be reset. "
+            f"Received: optimizer={optimizer!r} of type {type(optimizer).__name__}. "
+            "Expected the optimizer of a compiled model"
+        )
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return _leaves(optimizer.inner_optimizer)
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        return list(optimizer.optimizers)
+    return [optimizer]
+
+
+def _is_multiple(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return _is_multiple(optimizer.inner_optimizer)
+    return isinstance(optimizer, keras.optimizers.MultiOptimizer)
+
+
+def _own_state(optimizer):
+    """(variable, value) for what a wrapping optimizer keeps beside those it wraps."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        yield from _own_state(optimizer.inner_optimizer)
+        if optimizer.built:
+            yield optimizer.step_counter, 0
+            yield optimizer.dynamic_scale, optimizer.initial_scale
+    elif isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        yield optimizer._iterations, 0
+
+
+def _initial_values(optimizer):
+    """(variable, value) for all that training changes, except the learning rate."""
+    if not optimizer.built:
+        return []
+    slots, initial = _slots(optimizer), _slots(_blank(optimizer))
+    other = sorted(
+        name
+        for name in {*slots, *initial}
+        if name not in slots or name not in initial or not _alike(slots[name], initial[name])
+    )
+    if other:
+        raise ValueError(
+            f"Optimizer '{optimizer.name}' cannot be reset: made anew from its config it has other "
+            f"slots. Received: {type(optimizer).__name__} that differs in {other}. Expected "
+            "`from_config(get_config())` to build the same slots for the same weights"
+        )
+    updates = [(optimizer._iterations, 0)]
+    updates += [(slot, initial[name]) for name, slot in slots.items()]
+    if optimizer.use_ema:
+        averages = zip(
+            optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True
+        )
+        updates += [(average, weight) for average, weight in averages if average is not None]
+    return updates
+
+
+def _slots(optimizer):
+    """Every slot of an optimizer, by the attribute and place where it is kept.
+
+    `optimizer.variables` is not enough: inside a `LossScaleOptimizer`, Keras does not track a
+    variable that an optimizer makes by itself, such as the running product of Nadam.
+    """
+    slots = {}
+    for attribute, value in vars(optimizer).items():
+        if attribute in ("_iterations", "_learning_rate", "_variables", "_trainable_variables"):
+            continue
+        for place, part in enumerate(value if isinstance(value, list | tuple) else [value]):
+            if isinstance(part, keras.Variable | _InitialValue):
+                slots[f"{attribute}/{place}"] = part
+    known = {id(v) for v in (*slots.values(), optimizer._iterations, optimizer._learning_rate)}
+    others = (variable for variable in optimizer.variables if id(variable) not in known)
+    return slots | {f"variables/{place}": variable for place, variable in enumerate(others)}
+
+
+def _alike(slot, initial):
+    return tuple(slot.shape) == tuple(initial.shape) and slot.dtype == initial.dtype
+
+
+def _blank(optimizer):
+    """The same optimizer, built for the same weights, with initial values in place of its slots."""
+    try:
+        with warnings.catch_warnings():
+            # A rate that is a lambda warns of being serialised, and is not needed.
+            warnings.simplefilter("ignore")
+            config = optimizer.get_config()
+        if "learning_rate" in config:
+            config = {**config, "learning_rate": 0.0}
+        blank = type(optimizer).from_config(config)
+    except Exception as error:
+        raise ValueError(
+            f"Optimizer '{optimizer.name}' cannot be reset: it cannot be made anew from its "
+            f"config. Received: {type(optimizer).__name__}, which raised {error!r}. "
+            "Expected `from_config(get_config())` to work"
+        ) from error
+
+    def add_variable(shape, initializer="zeros", dtype=None, **_):
+        slot = _InitialValue(shape, initializer, dtype or keras.config.floatx())
+        blank._track_variable(slot)
+        return slot
+
+    def add_variable_from_reference(reference_variable, name=None, initializer="zeros"):
+        del name
+        return add_variable(reference_variable.shape, initializer, reference_variable.dtype)
+
+    blank.add_variable = add_variable
+    blank.add_variable_from_reference = add_variable_from_reference
+    blank.build(optimizer._trainable_variables)
+    return blank
+
+
+class _InitialValue:
+    """Stands for a slot of a blank optimizer and makes its value when asked to."""
+
+    def __init__(self, shape, initializer, dtype):
+        self.shape, self.dtype = shape, dtype
+        self._initializer = keras.initializers.get(initializer)
+        self._assigned = None
+
+    def assign(self, value):
+        # ScheduleFreeAdamW starts its average at the weights, by assigning to the new slot.
+        self._assigned = value
+
+    @property
+    def value(self):
+        if self._assigned is not None:
+            return self._assigned
+        return self._initializer(self.shape, dtype=self.dtype)
+
+
+def _rate_is_settable(optimizer):
+    return isinstance(optimizer._learning_rate, keras.Variable)
+
+
+def _new_rates(optimizer, leaves, learning_rate):
+    """(variable, value) for every learning rate that is to be set."""
+    if learning_rate is None:
+        return []
+    if not _is_multiple(optimizer):
+        rates = [learning_rate]
+    elif isinstance(learning_rate, numbers.Real) or len(learning_rate) != len(leaves):
+        raise ValueError(
+            f"'{optimizer.name}' holds {len(leaves)} optimizers with a learning rate each. "
+            f"Received: learning_rate={learning_rate}. Expected None or a sequence of {len(leaves)}"
+        )
+    else:
+        rates = learning_rate
+    return [
+        (leaf._learning_rate, _checked_rate(leaf, rate))
+        for leaf, rate in zip(leaves, rates, strict=True)
+        if rate is not None
+    ]
+
+
+def _checked_rate(optimizer, rate):
+    if not isinstance(rate, numbers.Real) or isinstance(rate, bool):
+        raise TypeError(
+            f"A learning rate is a number. Received: learning_rate={rate!r} "
+            f"of type {type(rate).__name__}"
+        )
+    if not (math.isfinite(rate) and rate >= 0):
+        raise ValueError(
+            "A learning rate must be finite and not negative. "
+            f"Received: learning_rate={rate}. Expected a number in [0, inf)"
+        )
+    if not _rate_is_settable(optimizer):
+        raise ValueError(
+            f"The learning rate of optimizer '{optimizer.name}' follows a schedule, which a reset "
+            f"restarts, and cannot be set. Received: learning_rate={rate}. Expected None"
+        )
+    return float(rate)

@@ -1,0 +1,151 @@
+"""Which variables: every weight of a model under a stable name, chosen by patterns."""
+
+import logging
+import re
+from typing import Any, NamedTuple
+
+import keras
+
+logger = logging.getLogger(__name__)
+
+
+class Slot(NamedTuple):
+    """One weight of a model and where it lives."""
+
+    name: str  # "dense/kernel", "encoder/lstm/lstm_cell/bias"
+    variable: Any
+    layer: keras.layers.Layer  # the innermost layer that owns the variable
+    position: int  # among all slots of the model; names the random stream
+    statistic: bool  # a moving statistic of a BatchNormalization, not a trained weight
+
+    @property
+    def is_kernel(self):
+        """Whether this is a weight matrix or filter bank: no bias, no scale, no offset."""
+        own_name = self.variable.name
+        return (
+            not self.statistic
+            and len(self.variable.shape) >= 2
+            and "bias" not in own_name
+            and own_name not in ("gamma", "beta")
+        )
+
+    @property
+    def is_bias(self):
+        return not self.statistic and "bias" in self.variable.name
+
+
+def walk(model):
+    """List the trainable weights (frozen layers' too) and BatchNormalization statistics.
+
+    Shared layers and variables come once, in the order of `model.layers`. Other state (statistics
+    of preprocessing layers, frozen normalisations, seed generators) is nothing that an initializer
+    makes anew, and is left out.
+
+    Args:
+        model: a built `keras.Model`.
+
+    Returns:
+        A list of `Slot`.
+
+    Raises:
+        TypeError: if `model` is not a `keras.Model`.
+        ValueError: if the model is not built.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"Expected a keras.Model. Received: model={model!r} ({type(model)})")
+    if not model.built:
+        raise ValueError(
+            f"Model '{model.name}' has no weights yet. Call `model.build(input_shape)`, or call it "
+            "on a batch of data, before re-initialising it"
+        )
+    slots: list[Slot] = []
+    _visit(model, (), slots, seen=set(), names={})
+    return slots
+
+
+def _visit(layer, path, slots, seen, names):
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    statistics = (
+        layer._non_trainable_variables if isinstance(layer, keras.layers.BatchNormalization) else []
+    )
+    for variable in [*layer._trainable_variables, *statistics]:
+        if id(variable) in seen:
+            continue
+        seen.add(id(variable))
+        name = "/".join((*path, variable.name))
+        names[name] = names.get(name, 0) + 1
+        if names[name] > 1:
+            name = f"{name}_{names[name] - 1}"
+        is_statistic = any(variable is statistic for statistic in statistics)
+        slots.append(Slot(name, variable, layer, len(slots), is_statistic))
+    children = layer.layers if isinstance(layer, keras.Model) else layer._layers
+    for child in children:
+        _visit(child, (*path, child.name), slots, seen, names)
+
+
+def matching(model, patterns=None):
+    """The trainable slots that patterns choose.
+
+    Args:
+        model: a built `keras.Model`.
+        patterns: None for every trainable variable, or one regular expression or a list of them.
+            A pattern has to match in full a variable's name ("dense/kernel"), the name of a layer
+            ("dense") or a path of layers that it lies in ("encoder", "encoder/dense").
+
+    Returns:
+        A list of `Slot`, in the order of the model.
+
+    Raises:
+        ValueError: if a pattern matches no trainable variable, or is no regular expression.
+    """
+    slots = [slot for slot in walk(model) if slot.variable.trainable]
+    if patterns is None:
+        return slots
+    chosen = set()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        try:
+            expression = re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"A pattern is a regular expression over names. Received: {pattern!r} ({error})"
+            ) from error
+        hits = {slot.position for slot in slots if _matches(expression, slot)}
+        if not hits:
+            raise ValueError(
+                f"No trainable variable of model '{model.name}' matches. "
+                f"Received: pattern={pattern!r}. "
+                f"Trainable variables: {[slot.name for slot in slots]}"
+            )
+        logger.info("pattern %r selects %d variables of '%s'", pattern, len(hits), model.name)
+        chosen |= hits
+    return [slot for slot in slots if slot.position in chosen]
+
+
+def _matches(expression, slot):
+    parts = slot.name.split("/")
+    paths = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return any(map(expression.fullmatch, [*paths, slot.layer.name]))
+
+
+def select(model, patterns=None):
+    """Choose trainable variables by patterns over their names.
+
+    Args:
+        model: a built `keras.Model`.
+        patterns: None for every trainable variable, or one regular expression or a list of them.
+            A pattern has to match in full a variable's name ("dense/kernel"), the name of a layer
+            ("dense") or a path of layers that it lies in ("encoder", "encoder/dense").
+
+    Returns:
+        An ordered dict {stable name: variable}.
+
+    Raises:
+        ValueError: if a pattern matches no trainable variable, or is no regular expression.
+
+    Example:
+        >>> list(select(model, "dense.*/kernel"))
+        ['dense/kernel', 'dense_1/kernel']
+    """
+    return {slot.name: slot.variable for slot in matching(model, patterns)}

@@ -1,0 +1,466 @@
+"""Each method in `fit`, step by step against its plain NumPy reference.
+
+Two recorders stand around the method in the list of callbacks: what the first sees at the beginning
+of an epoch is what training left, what the second sees is what the method made of it.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_reinit as kr
+from tests import reference
+
+EPOCHS_A_ROUND = 2
+ROUNDS = 3
+
+
+def weights(model):
+    """All weights by layer: {"dense/kernel": array}."""
+    return {
+        f"{layer.name}/{variable.name}": variable.numpy()
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+class Steps:
+    """What the weights were before and after the method, at the beginning of every epoch."""
+
+    def __init__(self, model, method, x, y):
+        self.initial, self.rounds, self.entries, self.optimizer = weights(model), [], [], []
+        self.before, self.after = [], []
+
+        def look(_, logs=None):
+            self.after.append(weights(model))
+            self.optimizer.append([v.numpy() for v in model.optimizer.variables])
+
+        def note(_, logs):
+            self.rounds.append(logs["reinit_round"])
+            self.entries.append(logs["reinit_entries"])
+
+        first = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_: self.before.append(weights(model))
+        )
+        last = keras.callbacks.LambdaCallback(on_epoch_begin=look, on_epoch_end=note)
+        model.fit(
+            x,
+            y,
+            batch_size=16,
+            epochs=method.max_epochs(model),
+            shuffle=False,
+            verbose=0,
+            callbacks=[first, method, last],
+        )
+
+    def actions(self, first_too=False):
+        """(before, after) at the beginning of each round; between them nothing has changed."""
+        for epoch, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
+            if epoch % EPOCHS_A_ROUND or (epoch == 0 and not first_too):
+                assert_equal(before, after)
+            else:
+                yield before, after
+
+
+def assert_equal(a, b, names=None):
+    for name in a if names is None else names:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def kernels(arrays):
+    return [name for name in arrays if name.endswith("kernel")]
+
+
+def layer(arrays, name):
+    """One layer's arrays: {"kernel": array}."""
+    return {key.split("/")[1]: w for key, w in arrays.items() if key.split("/")[0] == name}
+
+
+def compiled(model):
+    model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def perceptron(initializer="glorot_uniform", units=(16, 12)):
+    return kr.backbones.mlp((6,), 3, hidden=units, kernel_initializer=initializer)
+
+
+def convolutional_network():
+    """Convolution, normalisation, ReLU, pooling, convolution, ReLU, two dense layers."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            keras.layers.Conv2D(4, 3, padding="same", name="conv1"),
+            keras.layers.BatchNormalization(name="norm1"),
+            keras.layers.ReLU(name="relu1"),
+            keras.layers.MaxPooling2D(name="pool1"),
+            keras.layers.Conv2D(5, 3, padding="same", name="conv2"),
+            keras.layers.ReLU(name="relu2"),
+            keras.layers.Flatten(name="flatten"),
+            keras.layers.Dense(6, activation="relu", name="dense"),
+            keras.layers.Dense(3, name="head"),
+        ],
+        name="net",
+    )
+
+
+@pytest.fixture(scope="module")
+def points():
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(32, 6)).astype("float32"), generator.integers(0, 3, 32)
+
+
+@pytest.fixture(scope="module")
+def images():
+    generator = np.random.default_rng(1)
+    return generator.normal(size=(32, 8, 8, 2)).astype("float32"), generator.integers(0, 3, 32)
+
+
+def fixed():
+    return kr.rounds.Fixed(epochs=EPOCHS_A_ROUND)
+
+
+def run(method_class, data, network=perceptron, **arguments):
+    """Drive a method over three rounds of training, always from the same weights."""
+    keras.utils.set_random_seed(5)
+    method = method_class(**{"until": fixed(), "rounds": ROUNDS, "seed": 3, **arguments})
+    return Steps(compiled(network()), method, *data)
+
+
+# -- WELSR, WELS, DSD ----------------------------------------------------------------------------
+
+SUBSETS = {
+    "WELSR": kr.callbacks.RandomSubsetReinit,
+    "WELS": kr.callbacks.FixedSubsetReinit,
+    "DSD": kr.callbacks.MagnitudeReinit,
+}
+over_subsets = pytest.mark.parametrize("method", SUBSETS.values(), ids=SUBSETS)
+
+
+@over_subsets
+@pytest.mark.parametrize("fraction", [0.2, 0.55])
+def test_subset_is_the_equation_with_an_exact_mask(method, fraction, points):
+    fresh = [after for _, after in run(method, points, fraction=1.0).actions()]
+    steps = run(method, points, fraction=fraction)
+    assert len(fresh) == ROUNDS - 1
+    for (before, after), new in zip(steps.actions(), fresh, strict=True):
+        for name in kernels(before):
+            mask = before[name] != after[name]
+            assert mask.sum() == round(fraction * mask.size)
+            expected = reference.subset_reinit(before[name], new[name], mask)
+            np.testing.assert_array_equal(after[name], expected)
+        assert_equal(before, after, set(before) - set(kernels(before)))  # biases stay
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_magnitude_takes_the_smallest(biases, points):
+    for before, after in run(SUBSETS["DSD"], points, biases=biases).actions():
+        for name in before if biases else kernels(before):
+            mask = reference.smallest(before[name], 0.2)
+            np.testing.assert_array_equal(after[name][~mask], before[name][~mask])
+            if name.endswith("bias"):
+                np.testing.assert_array_equal(after[name][mask], 0.0)
+            else:
+                assert (after[name][mask] != before[name][mask]).all()
+
+
+@over_subsets
+def test_subset_counted_over_all_kernels_together(method, points):
+    for before, after in run(method, points, scope="global").actions():
+        masks = [before[name] != after[name] for name in kernels(before)]
+        size = sum(mask.size for mask in masks)
+        assert sum(mask.sum() for mask in masks) == round(0.2 * size)
+        if method is SUBSETS["DSD"]:
+            expected = reference.smallest_of_all([before[n] for n in kernels(before)], 0.2)
+            for a, b in zip(masks, expected, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_the_fixed_subset_is_fixed_and_the_random_one_is_not(points):
+    for method, same in (("WELS", True), ("WELSR", False)):
+        first, second = (
+            {name: before[name] != after[name] for name in kernels(before)}
+            for before, after in run(SUBSETS[method], points).actions()
+        )
+        for name in first:
+            assert (first[name] == second[name]).all() == same
+        if not same:  # independent subsets of a fifth share a twenty-fifth
+            both = np.concatenate([(first[n] & second[n]).ravel() for n in first])
+            assert 0.0 < both.mean() < 0.12
+
+
+@over_subsets
+def test_entries_are_counted_in_the_logs(method, points):
+    steps = run(method, points)
+    changed = [
+        sum(int((before[name] != after[name]).sum()) for name in before)
+        for before, after in zip(steps.before, steps.after, strict=True)
+    ]
+    assert steps.entries == changed
+    assert steps.rounds == [0, 0, 1, 1, 2, 2]
+
+
+# -- S&P -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shrink", "perturb"), [(0.4, 0.1), (0.9, 0.5), (0.0, 1.0)])
+@pytest.mark.parametrize("noise", ["fresh", "gaussian"])
+def test_shrink_perturb_is_the_equation(shrink, perturb, noise, points):
+    method = kr.callbacks.ShrinkPerturb
+    drawn = run(method, points, shrink=0, perturb=1, noise=noise)
+    steps = run(method, points, shrink=shrink, perturb=perturb, noise=noise)
+    for (before, after), (_, fresh) in zip(steps.actions(), drawn.actions(), strict=True):
+        for name in before:  # all of them, biases included
+            expected = reference.shrink_perturb(before[name], fresh[name], shrink, perturb)
+            np.testing.assert_allclose(after[name], expected, rtol=1e-5, atol=1e-7)
+        assert all((before[name] != after[name]).any() for name in before)
+
+
+def test_shrink_perturb_of_scales_offsets_and_statistics(images):
+    steps = run(kr.callbacks.ShrinkPerturb, images, convolutional_network, shrink=0.4, perturb=0.1)
+    for before, after in steps.actions():
+        new = {"gamma": 1.0, "beta": 0.0}
+        for name, fresh in new.items():
+            w, w_before = (arrays[f"norm1/{name}"] for arrays in (after, before))
+            expected = reference.shrink_perturb(w_before, fresh, 0.4, 0.1)
+            np.testing.assert_allclose(w, expected, rtol=1e-5, atol=1e-7)
+        np.testing.assert_array_equal(after["norm1/moving_mean"], 0.0)
+        np.testing.assert_array_equal(after["norm1/moving_variance"], 1.0)
+
+
+def test_shrink_perturb_before_the_first_round(points):
+    steps = run(kr.callbacks.ShrinkPerturb, points, before_first=True)
+    assert len(list(steps.actions(first_too=True))) == ROUNDS
+    assert (steps.before[0]["head/kernel"] != steps.after[0]["head/kernel"]).all()
+
+
+def test_gaussian_noise_has_unit_deviation(points):
+    steps = run(
+        kr.callbacks.ShrinkPerturb,
+        points,
+        lambda: perceptron(units=(80, 80)),
+        shrink=0.0,
+        perturb=1.0,
+        noise="gaussian",
+    )
+    for _, after in steps.actions():
+        assert after["block2_dense/kernel"].std() == pytest.approx(1.0, rel=0.05)
+
+
+# -- FC ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "data", "last", "expected"),
+    [
+        (perceptron, "points", None, {"block2_dense", "head"}),
+        (perceptron, "points", 1, {"head"}),
+        (convolutional_network, "images", None, {"dense", "head"}),
+        (convolutional_network, "images", 1, {"head"}),
+    ],
+)
+def test_fully_connected_renews_these_layers_and_no_others(network, data, last, expected, request):
+    steps = run(
+        kr.callbacks.FullyConnectedReinit, request.getfixturevalue(data), network, last=last
+    )
+    names = [each.name for each in network().layers]
+    dense = {i for i, name in enumerate(names) if name in expected}
+    actions = list(steps.actions())
+    assert len(actions) == ROUNDS - 1
+    for before, after in actions:
+        layers, fresh = ([layer(arrays, name) for name in names] for arrays in (before, after))
+        for new, wanted in zip(
+            fresh, reference.fully_connected_reinit(layers, fresh, dense), strict=True
+        ):
+            assert_equal(wanted, new)
+        for name in expected:
+            assert (before[f"{name}/kernel"] != after[f"{name}/kernel"]).all()
+            np.testing.assert_array_equal(after[f"{name}/bias"], 0.0)
+
+
+# -- LW ------------------------------------------------------------------------------------------
+
+PERCEPTRON = (
+    ["block1_dense", "block1_out", "block2_dense", "block2_out", "head"],
+    [reference.dense, reference.relu, reference.dense, reference.relu, reference.dense],
+)
+CONVOLUTIONAL = (
+    ["conv1", "norm1", "relu1", "pool1", "conv2", "relu2", "flatten", "dense", "head"],
+    [
+        reference.convolution, reference.batch_normalization, reference.relu,
+        reference.max_pooling, reference.convolution, reference.relu, reference.flatten,
+        lambda w, z: reference.relu(w, reference.dense(w, z)), reference.dense,
+    ],
+)  # fmt: skip
+
+
+def layerwise(network, data, blocks="auto", iterations=1, **arguments):
+    keras.utils.set_random_seed(5)
+    model = compiled(kr.ReinitModel(network(), blocks=blocks))
+    method = kr.callbacks.LayerwiseReinit(
+        sample=data[0][:20], iterations=iterations, until=fixed(), seed=3, **arguments
+    )
+    return Steps(model, method, *data)
+
+
+def normalizations(arrays):
+    return [
+        (float(arrays[name].mean()), float(arrays[name.replace("mean", "stddev")].mean()))
+        for name in arrays
+        if name.endswith("_normalization/mean")
+    ]
+
+
+def check_layerwise(steps, architecture, ends, x, iterations=1, unit="variables"):
+    names, forward = architecture
+    initial = [layer(steps.initial, name) for name in names]
+    actions = list(steps.actions(first_too=True))
+    assert len(actions) == len(ends) * iterations
+    for phase, (before, after) in enumerate(actions):
+        k = phase // iterations
+        trained, new = ([trainable(layer(a, name)) for name in names] for a in (before, after))
+        expected, statistics = reference.layerwise_reinit(
+            trained, initial, new, forward, ends, k, normalizations(before), x, unit
+        )
+        for name, wanted, made in zip(names, expected, new, strict=True):
+            for key in wanted:
+                np.testing.assert_allclose(
+                    made[key], wanted[key], rtol=2e-5, atol=1e-7, err_msg=f"{name}/{key}"
+                )
+        np.testing.assert_allclose(normalizations(after), statistics, rtol=1e-4, atol=1e-5)
+        assert statistics[k + 1 :] == [(0.0, 1.0)] * (len(ends) - k - 1)
+        check_all_new(names[ends[k] + 1 :], before, after)
+
+
+def trainable(arrays):
+    return {name: w for name, w in arrays.items() if not name.startswith("moving")}
+
+
+def check_all_new(names, before, after):
+    """Every layer above the block: fresh kernels, and all else as in a new layer."""
+    start = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
+    for name in names:
+        for key, w in layer(after, name).items():
+            if key == "kernel":
+                assert (w != before[f"{name}/{key}"]).all()
+            else:
+                np.testing.assert_array_equal(w, start[key], err_msg=f"{name}/{key}")
+
+
+@pytest.mark.parametrize("unit", ["variables", "kernels", "layers", None])
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_layerwise_of_a_perceptron(unit, iterations, points):
+    steps = layerwise(perceptron, points, iterations=iterations, rescale=unit)
+    check_layerwise(steps, PERCEPTRON, [1, 3], points[0][:20], iterations, unit)
+
+
+def test_layerwise_with_the_head_as_a_block(points):
+    blocks = ["block1.*", "block2.*", "head"]
+    steps = layerwise(perceptron, points, blocks)
+    check_layerwise(steps, PERCEPTRON, [1, 3, 4], points[0][:20])
+
+
+@pytest.mark.parametrize("unit", ["variables", "kernels"])
+def test_layerwise_of_a_convolutional_network(unit, images):
+    steps = layerwise(convolutional_network, images, iterations=2, rescale=unit)
+    check_layerwise(steps, CONVOLUTIONAL, [2, 5], images[0][:20], 2, unit)
+
+
+def test_norms_are_those_at_initialisation(points):
+    steps = layerwise(perceptron, points)
+    for k, (before, after) in enumerate(steps.actions(first_too=True)):
+        for name in [f"block{i + 1}_dense" for i in range(k + 1)]:
+            kernel, bias = f"{name}/kernel", f"{name}/bias"
+            np.testing.assert_allclose(
+                reference.norm(after[kernel]), reference.norm(steps.initial[kernel]), rtol=1e-6
+            )
+            np.testing.assert_array_equal(after[bias], 0.0)
+            if k:
+                assert reference.norm(before[kernel]) != reference.norm(after[kernel])
+
+
+def test_layerwise_ablations(points):
+    kept = layerwise(perceptron, points, reinitialize=False)
+    for before, after in kept.actions(first_too=True):
+        assert_equal(before, after, ["head/kernel", "head/bias"])
+    raw = layerwise(perceptron, points, normalize=False)
+    for _, after in raw.actions(first_too=True):
+        assert normalizations(after) == [(0.0, 1.0)] * 2
+        assert all(w.std() > 0 for name, w in after.items() if name.endswith("kernel"))
+
+
+def test_layerwise_counts_rounds_and_entries(points):
+    steps = layerwise(perceptron, points, iterations=2)
+    assert steps.rounds == [0, 0, 1, 1, 2, 2, 3, 3]
+    above_first, head = 16 * 12 + 12 + 12 * 3 + 3, 12 * 3 + 3
+    assert steps.entries == [above_first, 0, above_first, 0, head, 0, head, 0]
+
+
+# -- Fresh values --------------------------------------------------------------------------------
+
+INITIALIZERS = ("glorot_uniform", "he_normal")
+FRESH = {
+    "LW": (kr.callbacks.LayerwiseReinit, {"iterations": 4, "rounds": None}),
+    "FC": (kr.callbacks.FullyConnectedReinit, {}),
+    "WELSR": (kr.callbacks.RandomSubsetReinit, {"fraction": 0.4}),
+    "WELS": (kr.callbacks.FixedSubsetReinit, {"fraction": 0.4}),
+    "DSD": (kr.callbacks.MagnitudeReinit, {"fraction": 0.4}),
+    "S&P": (kr.callbacks.ShrinkPerturb, {"shrink": 0.0, "perturb": 1.0}),
+}
+
+
+def law(initializer, shape):
+    """Standard deviation and greatest magnitude of an initializer."""
+    fan_in, fan_out = shape
+    if initializer == "glorot_uniform":
+        return np.sqrt(2 / (fan_in + fan_out)), np.sqrt(6 / (fan_in + fan_out))
+    deviation = np.sqrt(2 / fan_in)  # of the normal distribution after its tails are cut at 2
+    return deviation, 2 * deviation / 0.87962566103423978
+
+
+@pytest.mark.parametrize("initializer", INITIALIZERS)
+@pytest.mark.parametrize("letters", FRESH)
+def test_fresh_values_follow_the_layers_own_initializer(letters, initializer, points):
+    """From the right distribution, never the original values, never the same twice."""
+    method, arguments = FRESH[letters]
+
+    def network():
+        return perceptron(initializer, units=(60, 80))
+
+    if letters == "LW":
+        steps = layerwise(network, points, iterations=4)
+        actions = list(steps.actions(first_too=True))[:4]  # those above the first block
+    else:
+        steps = run(method, points, network, **{**arguments, "rounds": 5})
+        actions = list(steps.actions())
+    deviation, bound = law(initializer, (60, 80))
+    name = "block2_dense/kernel"
+    drawn = [np.where(a[name] != b[name], a[name], np.nan) for b, a in actions]
+    assert len(drawn) == 4
+    values = np.concatenate([d[~np.isnan(d)] for d in drawn])
+    assert abs(values.mean()) < 4 * deviation / np.sqrt(values.size)
+    assert values.std() == pytest.approx(deviation, rel=0.03)
+    assert 0.98 * bound < np.abs(values).max() <= bound * (1 + 1e-6)
+    if initializer == "glorot_uniform":  # and evenly over its range
+        shares = np.histogram(values, bins=8, range=(-bound, bound))[0] / values.size
+        np.testing.assert_allclose(shares, 1 / 8, rtol=0.12)
+    for a, b in itertools.combinations([steps.initial[name], *drawn], 2):
+        assert (a == b).mean() < 1e-3
+
+
+# -- Every method --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letters", FRESH)
+def test_the_optimizer_is_new_in_every_round(letters, points):
+    method, arguments = FRESH[letters]
+    steps = layerwise(perceptron, points) if letters == "LW" else run(method, points, **arguments)
+    for epoch, (iterations, rate, *momenta) in enumerate(steps.optimizer):
+        assert iterations == epoch % EPOCHS_A_ROUND * 2  # two steps an epoch
+        assert rate == np.float32(0.1)
+        assert all(not m.any() for m in momenta) == (epoch % EPOCHS_A_ROUND == 0)

@@ -1,0 +1,26 @@
+"""The code in the README and on the method cards runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def python_blocks(path):
+    """The fenced Python of a document, each padded so that a traceback shows the right line."""
+    text = path.read_text()
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield "\n" * text.count("\n", 0, block.start(1)) + block.group(1)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_code_runs(path, tmp_path, monkeypatch):
+    blocks = list(python_blocks(path))
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for block in blocks:
+        exec(compile(block, path, "exec"), namespace)
