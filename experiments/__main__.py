@@ -8,10 +8,10 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-from experiments import compare, experiment  # noqa: E402
-from experiments.errors import UsageError  # noqa: E402
-from experiments.options import add_options, chosen  # noqa: E402
-from experiments.records import RunLog, write_json  # noqa: E402
+from experiments import compare, experiment
+from experiments.errors import UsageError
+from experiments.options import add_options, chosen
+from experiments.records import RunLog, write_json
 
 
 def main(arguments=None):
@@ -76,7 +76,7 @@ def _list(options):
         for name, found in rows
         for size in sorted(found.sizes, reverse=True)
     ]
-    print(table(["name", "paper", "item", "size", "cost"], body))
+    print(table(["name", "paper", "item", "size", "cost"], body, left=5))
     if options.json:
         entries = [
             {

@@ -7,6 +7,22 @@ import numpy as np
 
 from experiments.errors import UsageError, unknown
 
+# The 12 sets of Alabdulmohsin et al. 2021 by their TFDS names.
+BENCHMARK = (
+    "oxford_iiit_pet",
+    "stanford_dogs",
+    "fashion_mnist",
+    "cars196",
+    "mnist_corrupted",
+    "cifar10_corrupted",
+    "cifar10",
+    "caltech101",
+    "cassava",
+    "cmaterdb",
+    "caltech_birds2010",
+    "cifar100",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -59,7 +75,8 @@ def load(name, data_dir=None, download=False, image_size=None):
         A `Dataset`. Digits, which have no split, are cut at random in half, always the same.
 
     Raises:
-        UsageError: if the set is unknown or not prepared, or its images differ in size.
+        UsageError: if the set is unknown, not prepared or not one of labelled images, or its images
+            differ in size.
     """
     if name == "digits":
         return _digits()
@@ -86,8 +103,7 @@ def subset(dataset, size, seed):
     available = len(dataset.y_train)
     if not 1 <= size <= available:
         raise UsageError(
-            f"Not enough training examples. Received: train_size={size}. "
-            f"Expected 1 to {available}."
+            f"Not enough training examples. Received: train_size={size}. Expected 1 to {available}."
         )
     order = np.random.default_rng(seed).permutation(available)
     labels = dataset.y_train[order]
@@ -97,7 +113,9 @@ def subset(dataset, size, seed):
         members = np.flatnonzero(labels == label)
         rank[members] = np.arange(len(members))
     kept = order[np.argsort(rank, kind="stable")[:size]]
-    return dataclasses.replace(dataset, x_train=dataset.x_train[kept], y_train=dataset.y_train[kept])
+    return dataclasses.replace(
+        dataset, x_train=dataset.x_train[kept], y_train=dataset.y_train[kept]
+    )
 
 
 def batches(x, y, batch_size, seed, first_epoch=0):
@@ -175,15 +193,20 @@ def _tfds(name, data_dir, download, image_size):
             f"which lacks {builder.data_path}. Expected a TFDS folder that holds it: run the same "
             f"command with --download, or `tfds build {name} --data_dir {builder.data_dir_root}`."
         )
-    shape, classes = builder.info.features["image"].shape, builder.info.features["label"].num_classes
-    if image_size is None and None in shape:
+    features = builder.info.features
+    if not {"image", "label"} <= set(features):
+        raise UsageError(
+            f"'{name}' is no set of labelled images. Received: features {sorted(features)}. "
+            "Expected 'image' and 'label'."
+        )
+    if image_size is None and None in features["image"].shape:
         raise UsageError(
             f"The images of '{name}' differ in size. Received: image_size=None. "
             "Expected a side to resize them to, such as --image-size 64."
         )
     x_train, y_train = _arrays(builder, "train", image_size)
     x_test, y_test = _arrays(builder, "test", image_size)
-    return Dataset(x_train, y_train, x_test, y_test, classes)
+    return Dataset(x_train, y_train, x_test, y_test, features["label"].num_classes)
 
 
 def _arrays(builder, split, image_size):
@@ -201,7 +224,6 @@ def _arrays(builder, split, image_size):
 
 
 def _known_datasets(data_dir):
-    import tensorflow_datasets as tfds
-
-    prepared = [path.name for path in pathlib.Path(data_dir).iterdir()] if data_dir else []
-    return ["digits", *prepared] or tfds.list_builders(with_community_datasets=False)
+    folder = pathlib.Path(data_dir) if data_dir else None
+    prepared = [path.name for path in folder.iterdir()] if folder and folder.is_dir() else []
+    return sorted({"digits", *BENCHMARK, *prepared})

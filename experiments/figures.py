@@ -1,13 +1,14 @@
 """Pictures that stay readable in greyscale: methods differ by marker, line style and hatch."""
 
 import statistics
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib import ticker  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 # colour (Okabe and Ito's palette), line style, marker, hatch
 _STYLES = {
@@ -20,7 +21,7 @@ _STYLES = {
     "S&P": ("#0072B2", "-", "s", "||"),
 }
 _OTHER = ("#CC79A7", "-", "*", "++")
-_LOOK = {
+_LOOK: dict[Any, Any] = {
     "figure.figsize": (5.5, 3.4),
     "figure.dpi": 200,
     "figure.constrained_layout.use": True,
@@ -50,7 +51,9 @@ def learning_curves(file, curves, boundaries, title):
         for method, runs in curves.items():
             colour, line, marker, _ = _STYLES.get(method, _OTHER)
             epochs = [epoch for epoch, _ in runs[0]]
-            mean = [100 * statistics.fmean(a for _, a in points) for points in zip(*runs)]
+            mean = [
+                100 * statistics.fmean(a for _, a in points) for points in zip(*runs, strict=True)
+            ]
             axes.plot(
                 epochs, mean, color=colour, linestyle=line, marker=marker, markersize=3.5,
                 linewidth=1.8 if method in ("BL", "LW") else 1.1, label=method,
@@ -92,7 +95,7 @@ def bars(file, rows, title):
         high = max(100 * (row["mean"] + (row["deviation"] or 0)) for row in rows)
         room = max(high - low, 1)
         axes.set_ylim(max(0, low - room), min(high + 0.4 * room, 104))
-        axes.yaxis.set_major_locator(ticker.MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
         axes.set_xticks(range(len(rows)), [row["method"] for row in rows])
         axes.set_ylabel("test accuracy [%]")
         axes.set_title(f"{title}\nmean ± standard deviation; axis does not start at 0", loc="left")

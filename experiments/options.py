@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import shlex
 
 from experiments.errors import unknown
 
@@ -55,7 +56,7 @@ def add_options(parser, settings):
             if several:
                 arguments["nargs"] = "+"
             if value is not None:
-                shown = " ".join(map(str, value)) if several else value
+                shown = shlex.join(map(str, value)) if several else value
                 text += f" (default: {shown})"
         flag = "--" + field.name.replace("_", "-")
         parser.add_argument(flag, default=None, help=text.replace("%", "%%"), **arguments)

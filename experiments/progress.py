@@ -1,5 +1,7 @@
 """A progress bar over many training runs."""
 
+from typing import Any
+
 import keras
 import tqdm
 
@@ -19,7 +21,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._runs = runs
         self._done = 0
-        self._bar = None
+        self._bar: Any = None  # made when the first run starts
 
     def __enter__(self):
         return self
@@ -31,7 +33,9 @@ class Progress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._bar is None:
             form = "{percentage:3.0f}% |{bar}| {desc} [{elapsed} < {remaining}]"
-            self._bar = tqdm.tqdm(total=self._runs, bar_format=form, desc=self._description())
+            self._bar = tqdm.tqdm(
+                total=self._runs, desc=self._description(), bar_format=form, smoothing=0
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         self._move(self._done + (epoch + 1) / self.params["epochs"])

@@ -25,18 +25,14 @@ def compile_for(model, optimizer, steps):
 def restart(model, seed):
     """Make a compiled `ReinitModel` what it would be had it just been built, with no retrace.
 
-    Weights are drawn afresh, normalisations are the identity, the norms at initialisation are those
-    of the new weights, and the optimizer has taken no step.
+    The network, its normalisations and its norms at initialisation are as new, and the optimizer
+    has taken no step.
 
     Args:
         model: compiled `ReinitModel`, with a constant learning rate.
         seed: int; the same seed gives the same network.
     """
-    kr.reinitialize(model, seed=seed)
-    for block in model.blocks:
-        block.normalization.freeze(mean=0.0, stddev=1.0)
-    norms = model.init_norms | kr.init_norms(model)
-    next(each for each in model.weights if each.name == "init_norms").assign(list(norms.values()))
+    model.reinitialize(seed=seed)
     if model.optimizer.built:
         kr.reset_optimizer(model.optimizer)
 
@@ -64,6 +60,11 @@ def fit(model, stream, epochs, steps, callbacks, **options):
         verbose=0,
         **options,
     )
+
+
+def evaluate(model, batches):
+    """Accuracy of a compiled model on a data set of batches."""
+    return model.evaluate(batches, verbose=0, return_dict=True)["accuracy"]
 
 
 def accuracy(model, x, y):

@@ -2,8 +2,6 @@
 
 import statistics
 
-from keras_reinit.analysis import holm, sign_test
-
 LEVEL = 0.05
 
 
@@ -21,22 +19,25 @@ def percent(mean, spread=None, signed=False):
     return text if spread is None else f"{text} ± {100 * spread:.1f}"
 
 
-def table(header, rows):
-    """A text table: first column flush left, the others flush right.
+def table(header, rows, left=1):
+    """A text table: first columns flush left, the others flush right.
 
     Args:
         header: list of str.
         rows: lists of str of the same length.
+        left: number of columns that are flush left.
 
     Returns:
         A str of several lines.
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        "  ".join(
+            [*map(str.ljust, row[:left], widths), *map(str.rjust, row[left:], widths[left:])]
+        ).rstrip()
         for row in (header, *rows)
     ]
-    lines.insert(1, "-" * len(lines[0]))
+    lines.insert(1, "-" * (sum(widths) + 2 * len(widths) - 2))
     return "\n".join(lines)
 
 
@@ -55,6 +56,8 @@ def against_baseline(scores, baseline="BL"):
         the baseline (where there are pairs): gain, gain_deviation, wins, losses, p_value, p_holm,
         significant.
     """
+    from keras_reinit.analysis import holm, sign_test
+
     rows = []
     for method, by_seed in scores.items():
         values = list(by_seed.values())

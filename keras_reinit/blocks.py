@@ -66,7 +66,7 @@ def find(graph: Graph, blocks: Any = "auto") -> list[Cut]:
     below = _ancestors(graph)
     if isinstance(blocks, str) and blocks == "auto":
         return _cuts(graph, below, _automatic_ends(graph, below))
-    if isinstance(blocks, str) or not blocks:
+    if not isinstance(blocks, list | tuple) or not blocks:
         raise ValueError(
             "`blocks` is 'auto' or a list with one pattern, or one list of layer names, a block. "
             f"Received: blocks={blocks!r}"
@@ -277,9 +277,16 @@ def _listed_ends(graph, below, blocks):
 
 def _chosen(layers, block):
     if isinstance(block, str):
-        chosen = [name for name in layers if re.fullmatch(block, name)]
-    else:
+        try:
+            chosen = [name for name in layers if re.fullmatch(block, name)]
+        except re.error as error:
+            raise ValueError(
+                f"A block's pattern is no regular expression. Received: {block!r} ({error})"
+            ) from error
+    elif isinstance(block, list | tuple):
         chosen = list(block)
+    else:
+        raise ValueError(f"A block is a pattern or a list of layer names. Received: {block!r}")
     missing = [name for name in chosen if name not in layers]
     if not chosen or missing:
         raise ValueError(

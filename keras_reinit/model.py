@@ -81,16 +81,19 @@ class ReinitModel(keras.Model):
                 f"({type(backbone)})"
             )
         super().__init__(*args, inputs=inputs, outputs=outputs, **kwargs)
-        norms = [float(core.frobenius_norm(slot.variable.value)) for slot in self._weights()]
         self._norms = self.add_weight(
             name="init_norms",
-            shape=(len(norms),),
+            shape=(len(self._weights()),),
             dtype="float32",
             initializer="zeros",
             trainable=False,
             autocast=False,
             aggregation="only_first_replica",
         )
+        self._record_norms()
+
+    def _record_norms(self):
+        norms = [float(core.frobenius_norm(slot.variable.value)) for slot in self._weights()]
         self._norms.assign(np.asarray(norms, "float32"))
 
     def _weights(self):
@@ -211,11 +214,14 @@ class ReinitModel(keras.Model):
             object.__setattr__(self, "_predict_moments", keras.Model(inputs, outputs).predict)
         return self._predict_moments(sample, verbose=0)
 
-    def reinitialize(self, above, seed=None):
+    def reinitialize(self, above=None, seed=None):
         """Draw everything above a block afresh: kernels, biases, scales, offsets, statistics.
 
+        The normalisations above it are the identity again. With `above=None` the whole network is
+        as new, its norms at initialisation included: one compiled model serves many seeds.
+
         Args:
-            above: index or name of the last block that is kept.
+            above: index or name of the last block that is kept; None for the whole network.
             seed: int, or None to draw one.
 
         Returns:
@@ -228,7 +234,13 @@ class ReinitModel(keras.Model):
         Example:
             >>> model.reinitialize(above=0, seed=7)
         """
-        return redraw(self.slots_above(above), resolve_seed(seed))
+        slots = self._trainable_slots() if above is None else self.slots_above(above)
+        entries = redraw(slots, resolve_seed(seed))
+        for block in self.blocks[0 if above is None else self.block_index(above) + 1 :]:
+            block.normalization.freeze(0.0, 1.0)
+        if above is None:
+            self._record_norms()
+        return entries
 
     @contextlib.contextmanager
     def restored_on_error(self):

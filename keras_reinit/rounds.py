@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import keras
 
+__all__ = ["Accuracy", "Converged", "Fixed"]
+
 
 class Progress(NamedTuple):
     """How far a round has come.
@@ -121,8 +123,9 @@ class Converged(Rule):
         mode: "min", "max", or "auto", which tells from the monitor's name.
 
     Raises:
-        ValueError: if an argument is out of its range; if `mode="auto"` cannot tell; if the learning
-            rate would never be cut because the round ends first (`patience <= lr_patience`).
+        ValueError: if an argument is out of its range; if `mode="auto"` cannot tell; if the
+            learning rate would never be cut because the round ends first
+            (`patience <= lr_patience`).
 
     Example:
         >>> rule = Converged(monitor="val_accuracy", patience=20, max_epochs=200)

@@ -138,13 +138,15 @@ def test_no_module_imports_tensorflow_when_imported():
 def test_import_works_where_the_package_cannot_have_tensorflow():
     program = """
 import builtins
+import keras
+
 plain_import = builtins.__import__
 
-def refuse_tensorflow(name, namespace=None, *rest):
+def refuse_tensorflow(name, namespace=None, *rest, **named):
     importer = (namespace or {}).get("__name__", "")
     if importer.startswith("keras_reinit") and name.startswith("tensorflow"):
         raise ModuleNotFoundError(f"{importer} imports {name}")
-    return plain_import(name, namespace, *rest)
+    return plain_import(name, namespace, *rest, **named)
 
 builtins.__import__ = refuse_tensorflow
 import keras_reinit
@@ -168,7 +170,7 @@ def test_public_names_are_documented():
         text = value.__doc__ or ""
         if not text:
             lacking.append(f"{name}: docstring")
-        if not callable(value):
+        if not callable(value) or "Attributes:" in text:  # a record, which users only receive
             continue
         if "Example:" not in text:
             lacking.append(f"{name}: Example")

@@ -15,26 +15,24 @@ class SignTest(NamedTuple):
 def sign_test(treatment, control):
     """Exact one-sided sign test that `treatment` is above `control`; ties are dropped.
 
-        p = P(B >= wins),    B ~ Binomial(wins + losses, 1/2)
+    `p = P(B >= wins)` with `B ~ Binomial(wins + losses, 1/2)`
 
     Args:
-        treatment: Scores of the method that may be better, one per paired run.
-        control: Scores of the other method, in the same order.
+        treatment: scores of the method that may be better, one per paired run.
+        control: scores of the other method, in the same order.
 
     Returns:
         A `SignTest(wins, losses, ties, p_value)`; `p_value` is 1 where every pair is a tie.
 
     Raises:
-        ValueError: If the two do not have the same length, or a score is not finite.
+        ValueError: if the two do not have the same length, or a score is not finite.
 
     Example:
-
-    ```python
-    sign_test([0.8, 0.7, 0.9, 0.6], [0.7, 0.6, 0.8, 0.6])  # wins=3, losses=0, ties=1, 0.125
-    ```
+        >>> sign_test([0.8, 0.7, 0.9, 0.6], [0.7, 0.6, 0.8, 0.6])
+        SignTest(wins=3, losses=0, ties=1, p_value=0.125)
 
     Reference:
-        Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", 2006.
+        Alabdulmohsin et al. 2021, Table 3; Demšar 2006.
     """
     import numpy as np
     from scipy import stats
@@ -59,27 +57,25 @@ def sign_test(treatment, control):
 def holm(p_values):
     """Holm's step-down correction: adjusted p-values that control the family-wise error rate.
 
-        adjusted_(i) = max_(j <= i) min(1, (m - j + 1) * p_(j)),    p_(1) <= ... <= p_(m)
+    `adjusted_(i) = max_(j <= i) min(1, (m - j + 1) * p_(j))` with `p_(1) <= ... <= p_(m)`
 
     A hypothesis is rejected at a level where its adjusted p-value is not above that level.
 
     Args:
-        p_values: The p-value of each of the m tests, in [0, 1].
+        p_values: the p-value of each of the m tests, in [0, 1].
 
     Returns:
         The adjusted p-values as a list, in the order received.
 
     Raises:
-        ValueError: If a p-value is outside [0, 1].
+        ValueError: if a p-value is outside [0, 1].
 
     Example:
-
-    ```python
-    holm([0.01, 0.04, 0.03])  # [0.03, 0.06, 0.06]
-    ```
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
 
     Reference:
-        Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+        Holm 1979; Alabdulmohsin et al. 2021, Table 3.
     """
     p_values = [float(p) for p in p_values]
     if not all(0 <= p <= 1 for p in p_values):

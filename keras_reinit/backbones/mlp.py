@@ -13,32 +13,28 @@ def mlp(
 ):
     """Multilayer perceptron; every hidden layer is one block.
 
-        h_0 = x;    h_k = activation(W_k h_(k-1) + b_k);    logits = W h_K + b
+    `h_k = activation(W_k h_(k-1) + b_k)` with `h_0 = x`, and `logits = W h_K + b`.
 
     Biases start at zero. The head returns logits: use a loss with `from_logits=True`.
 
     Args:
-        input_shape: Shape of one example; anything but a vector is flattened.
-        classes: Number of logits, at least 1.
-        hidden: Units of each hidden layer, from input to output.
-        activation: Activation of the hidden layers.
-        kernel_initializer: Initializer of all kernels. An instance with a fixed seed gives layers
+        input_shape: shape of one example; anything but a vector is flattened.
+        classes: number of logits, at least 1.
+        hidden: units of each hidden layer, from input to output.
+        activation: activation of the hidden layers.
+        kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers
             of one shape the same kernel.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A `keras.Model`. Layers: `block<k>_dense` and `block<k>_out` (the activation) for
         k = 1 .. `len(hidden)`, then `head`.
 
     Example:
-
-    ```python
-    model = kr.backbones.mlp((128,), classes=8)
-    ```
+        >>> model = keras_reinit.backbones.mlp((128,), classes=8)
 
     Reference:
-        Alabdulmohsin et al., "The Impact of Reinitialization on Generalization in Convolutional
-        Neural Networks", 2021, Section 1.1 (the default sizes).
+        Alabdulmohsin et al. 2021, Section 1.1 (the default sizes).
     """
     inputs = keras.Input(input_shape, name="input")
     x = inputs if len(input_shape) == 1 else keras.layers.Flatten(name="flatten")(inputs)

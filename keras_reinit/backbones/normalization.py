@@ -9,13 +9,13 @@ def normalization(norm, name):
     Args:
         norm: `"group"` (one group over all axes of an example: the layer normalisation of the
             papers), `"batch"` (batch normalisation) or `None`.
-        name: Name of the layer.
+        name: name of the layer.
 
     Returns:
         A new layer, or `None` where `norm` is `None`.
 
     Raises:
-        ValueError: If `norm` is something else.
+        ValueError: if `norm` is something else.
     """
     if norm is None:
         return None

@@ -16,20 +16,20 @@ def scnn(
 ):
     """Simplified CNN: four convolutional blocks, a dense layer and the head.
 
-        conv 32, conv 32, pool, conv 64, conv 64, pool, dense 512, dropout, head
+    `conv 32, conv 32, pool, conv 64, conv 64, pool, dense 512, dropout, head`
 
     Every convolution (3x3, the paper names no size) and the dense layer are followed by a
     normalisation and a ReLU. The head returns logits: use a loss with `from_logits=True`.
 
     Args:
         input_shape: (height, width, channels), height and width at least 4.
-        classes: Number of logits, at least 1.
+        classes: number of logits, at least 1.
         norm: `"group"` (the paper's layer normalisation), `"batch"` or `None`.
-        dropout: Rate of the dropout before the head, in [0, 1).
+        dropout: rate of the dropout before the head, in [0, 1).
         weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
-        kernel_initializer: Initializer of all kernels. An instance with a fixed seed gives layers
+        kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers
             of one shape the same kernel.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A `keras.Model`. Layers: `block<k>_conv`, `block<k>_norm`, `block<k>_out` (the ReLU) for
@@ -37,17 +37,13 @@ def scnn(
         `dense_relu`, `dropout` (where the rate is not 0) and `head`.
 
     Raises:
-        ValueError: If `norm` is unknown or the input is not an image of at least 4x4.
+        ValueError: if `norm` is unknown or the input is not an image of at least 4x4.
 
     Example:
-
-    ```python
-    model = kr.backbones.scnn((32, 32, 3), classes=10, dropout=0.25)
-    ```
+        >>> model = keras_reinit.backbones.scnn((32, 32, 3), classes=10, dropout=0.25)
 
     Reference:
-        Alabdulmohsin et al., "The Impact of Reinitialization on Generalization in Convolutional
-        Neural Networks", 2021, Appendix B.
+        Alabdulmohsin et al. 2021, Appendix B.
     """
     if len(input_shape) != 3 or min(input_shape[:2]) < 4:
         raise ValueError(

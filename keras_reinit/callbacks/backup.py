@@ -29,7 +29,8 @@ class Backup(keras.callbacks.Callback):
             there is that of another architecture.
 
     Example:
-        >>> model.fit(x, y, epochs=100, callbacks=[Backup("run7"), method])  # run it again after a kill
+        >>> # The same command again after a kill goes on where it was.
+        >>> model.fit(x, y, epochs=100, callbacks=[Backup("run7"), method])
 
     Reference:
         Ours.
@@ -49,7 +50,7 @@ class Backup(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        self._epoch = None
+        self._epoch = -1  # the last one that is over
         self._holder = StateInWeights(self._write, self._read)
         self._holder.attach(model, _ATTRIBUTE)
 

@@ -9,6 +9,7 @@ callbacks. So a training that is killed anywhere and resumed takes the same deci
 import json
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,7 +32,7 @@ class State:
     learning_rate: object  # at the start of training: a float, a list of them, None for a schedule
     round: int = 0
     epoch: int = -1  # the last one that is over
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     best_weights: list = field(default_factory=list)  # empty where none are kept
 
 
@@ -50,8 +51,8 @@ class ReinitCallback(keras.callbacks.Callback):
         reset_optimizer: put slots, iterations and schedule back at the start of each round.
 
     Raises:
-        ValueError: if `rounds` is not positive. In `fit`: if the monitored value is not in the logs,
-            the loss or a weight is not finite, or a backup does not belong to this training.
+        ValueError: if `rounds` is not positive. In `fit`: if the monitored value is not in the
+            logs, the loss or a weight is not finite, or a backup does not belong to this training.
     """
 
     async_safe = True  # the one batch hook touches nothing but a training that was over already
@@ -138,7 +139,7 @@ class ReinitCallback(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        self._state = None
+        self._state: Any = None
         self._seen = {}
         self._epoch_underway = None
         self._over = None

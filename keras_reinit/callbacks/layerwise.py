@@ -11,13 +11,13 @@ from keras_reinit.rounds import positive_int
 class LayerwiseReinit(ReinitCallback):
     """Layerwise re-initialisation (LW).
 
-    At the start of round `(k, n)`, for blocks `k = 1..K` from the input up, `n = 1..iterations` each:
+    At the start of round `(k, n)`, for blocks `k = 1..K` from the input up and `n = 1..iterations`:
 
     1. blocks `1..k` are rescaled to their norms at initialisation, `w = w * ||w_init|| / ||w||`;
     2. `mean, stddev` of the output of block `k` on the sample go into the normalisation after it;
     3. every layer above block `k` is drawn afresh.
 
-    Then everything is trained. `K * iterations` rounds, the first of which acts before any training.
+    Then everything is trained: `K * iterations` rounds. The first acts before any training.
 
     Args:
         sample: inputs that blocks are calibrated on: an array, a structure of arrays, or a

@@ -66,8 +66,8 @@ class FrozenNormalization(keras.layers.Layer):
         """Write the two statistics.
 
         Args:
-            mean: finite number, or array of shape (channels,) for `axis=-1`.
-            stddev: positive finite number or array of the same shape.
+            mean: finite number, or for `axis=-1` also an array of shape (channels,).
+            stddev: positive finite number, or for `axis=-1` also an array of shape (channels,).
 
         Raises:
             ValueError: if a value is not finite, or a stddev is not positive; nothing is written.
@@ -86,8 +86,8 @@ class FrozenNormalization(keras.layers.Layer):
                 "(a dead block, or a sample of one repeated example). "
                 f"Received: mean={mean}, stddev={stddev}. Expected a stddev above 0"
             )
-        self.mean.assign(mean)
-        self.stddev.assign(stddev)
+        self.mean.assign(np.broadcast_to(mean, self.mean.shape))
+        self.stddev.assign(np.broadcast_to(stddev, self.stddev.shape))
 
     def compute_output_shape(self, input_shape):
         return input_shape

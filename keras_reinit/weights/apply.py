@@ -51,13 +51,20 @@ def reinitialize(model, where=None, seed=None):
 
 
 def with_statistics(model, slots):
-    """The given slots and the moving statistics of their BatchNormalization layers."""
+    """The given slots and the moving statistics of their BatchNormalization layers.
+
+    Statistics of a normalisation without scale and offset go with the layer before it.
+    """
     touched, chosen = {id(slot.layer) for slot in slots}, {slot.position for slot in slots}
-    return [
-        slot
-        for slot in walk(model)
-        if slot.position in chosen or (slot.statistic and id(slot.layer) in touched)
-    ]
+    found, before = [], None
+    for slot in walk(model):
+        if not slot.statistic:
+            before = id(slot.layer)
+        elif before in touched and slot.layer.trainable and not slot.layer._trainable_variables:
+            touched.add(id(slot.layer))
+        if slot.position in chosen or (slot.statistic and id(slot.layer) in touched):
+            found.append(slot)
+    return found
 
 
 def redraw(slots, seed, masks=None):
@@ -162,10 +169,10 @@ def subset_masks(slots, fraction, by, scope, seed):
         else:
             flat = [ops.reshape(slot.variable.value, (-1,)) for slot in slots]
             mask = core.smallest_mask(ops.concatenate(flat), fraction)
-        pieces = ops.split(mask, np.cumsum(sizes)[:-1].tolist())
+        ends = np.cumsum(sizes).tolist()
         return {
-            slot.name: ops.reshape(piece, slot.variable.shape)
-            for slot, piece in zip(slots, pieces, strict=True)
+            slot.name: ops.reshape(mask[end - size : end], slot.variable.shape)
+            for slot, size, end in zip(slots, sizes, ends, strict=True)
         }
     if by == "random":
         return {

@@ -7,6 +7,7 @@ values but keep the initializer that would have made them, and that initializer 
 """
 
 import contextlib
+import inspect
 import random
 
 import keras
@@ -37,7 +38,7 @@ class FreshValues:
 
     Raises:
         ValueError: if a layer is quantised, has LoRA enabled, cannot be rebuilt from its config, or
-            draws a variable from a fixed seed.
+            draws a variable from a fixed seed or from none that can be set.
 
     Example:
         >>> fresh = FreshValues(walk(model))
@@ -50,12 +51,13 @@ class FreshValues:
         layers = {id(slot.layer): slot.layer for slot in slots}
         for layer in layers.values():
             _check_supported(layer)
-        initializers = {key: _initializers(layer) for key, layer in layers.items()}
+        with _seeded(0):  # an initializer without a seed draws one from Python's generator
+            initializers = {key: _initializers(layer) for key, layer in layers.items()}
         for slot in slots:
             initializer = initializers[id(slot.layer)][id(slot.variable)]
             self._initializers[slot.position] = initializer
             if not _is_reseedable(initializer):
-                _check_not_repeating(slot, initializer)
+                _check_seedable(slot, initializer)
 
     def draw(self, slot, seed):
         """Draw one variable anew.
@@ -105,8 +107,7 @@ def _check_supported(layer):
 
 def _initializers(layer, seed=None):
     """The initializer of each own variable of a layer: {id(variable): initializer}."""
-    config = layer.get_config() if seed is None else _with_seed(layer.get_config(), seed)
-    twin = _rebuilt(layer, config)
+    twin = _rebuilt(layer, seed)
     own, made = (
         [*each._trainable_variables, *each._non_trainable_variables] for each in (layer, twin)
     )
@@ -132,13 +133,14 @@ class _Value:
         return self._variable.value
 
 
-def _rebuilt(layer, config):
+def _rebuilt(layer, seed=None):
     """A twin of a layer whose variables have initializers and, where possible, no values."""
     pending = global_state.get_global_attribute(_UNINITIALIZED, [], set_to_default=True)
     known = len(pending)
 
     def build():
-        twin = type(layer).from_config(config)
+        config = _config(layer)
+        twin = type(layer).from_config(config if seed is None else _with_seed(config, seed))
         if not twin.built:
             twin.build_from_config(layer.get_build_config() or {})
         return twin
@@ -147,7 +149,8 @@ def _rebuilt(layer, config):
         try:
             with keras.StatelessScope(initialize_variables=False):
                 return build()
-        except ValueError:  # a variable made from an array cannot be deferred
+        # A variable made from an array cannot be deferred; `from_config` makes it a TypeError.
+        except (TypeError, ValueError):
             return build()
         finally:
             del pending[known:]  # or the next scope that closes would allocate the twin
@@ -157,6 +160,18 @@ def _rebuilt(layer, config):
             f"rebuilt from its config: {error}. Give it a `get_config` that mirrors `__init__` and "
             "create its variables with `add_weight`, or leave it out with `where`"
         ) from error
+
+
+def _config(layer):
+    """A layer's config, with what its constructor needs and Keras's own ConvLSTMCell leaves out."""
+    config = layer.get_config()
+    parameters = inspect.signature(type(layer)).parameters.values()
+    required = {
+        p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    }
+    return config | {
+        name: getattr(layer, name) for name in required - set(config) if hasattr(layer, name)
+    }
 
 
 def _with_seed(config, seed):
@@ -177,7 +192,7 @@ def _with_seed(config, seed):
 
 @contextlib.contextmanager
 def _seeded(seed):
-    """Seed every global generator that an initializer of the user's own may draw from."""
+    """Seed every global generator that an initializer may draw from; put them back at the end."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     generator = global_state.get_global_attribute(_GLOBAL_GENERATOR)
     random.seed(seed)
@@ -191,14 +206,22 @@ def _seeded(seed):
         global_state.set_global_attribute(_GLOBAL_GENERATOR, generator)
 
 
-def _check_not_repeating(slot, initializer):
-    """Refuse an initializer of the user's own that gives the same random values every time."""
-    first, second = (ops.convert_to_numpy(_draw(slot, initializer, seed)) for seed in (0, 1))
+def _check_seedable(slot, initializer):
+    """Refuse an initializer of the user's own whose values no seed decides."""
+    first, again, second = (
+        ops.convert_to_numpy(_draw(slot, initializer, seed)) for seed in (0, 0, 1)
+    )
     # A structured constant, such as an LSTM's bias with its unit forget gate, repeats few values.
     looks_random = first.size > 2 and len(np.unique(first)) > first.size / 2
+    if not np.array_equal(first, again):
+        _refuse(slot, initializer, "gives other values for the same seed")
     if looks_random and np.array_equal(first, second):
-        raise ValueError(
-            f"Variable '{slot.name}' of layer '{slot.layer.name}' cannot be drawn afresh: its "
-            f"initializer gives the same values every time. Received: {initializer!r}. Use an "
-            "initializer whose config has a `seed`, or leave the variable out with `where`"
-        )
+        _refuse(slot, initializer, "gives the same values every time")
+
+
+def _refuse(slot, initializer, reason):
+    raise ValueError(
+        f"Variable '{slot.name}' of layer '{slot.layer.name}' cannot be drawn afresh: its "
+        f"initializer {reason}. Received: {initializer!r}. Use an initializer whose config has a "
+        "`seed`, or leave the variable out with `where`"
+    )

@@ -59,5 +59,5 @@ def recalibrate(model, data, layers=None):
 
 def _batch_size(data):
     """All of an array as one batch; a data set has batches of its own."""
-    shapes = [getattr(array, "shape", None) for array in keras.tree.flatten(data)]
-    return None if None in shapes else shapes[0][0]
+    arrays = keras.tree.flatten(data)
+    return len(arrays[0]) if all(hasattr(array, "shape") for array in arrays) else None

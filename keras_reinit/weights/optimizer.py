@@ -244,6 +244,7 @@ def _checked_rate(optimizer, rate):
             f"A learning rate is a number. Received: learning_rate={rate!r} "
             f"of type {type(rate).__name__}"
         )
+    rate = float(rate)
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(
             "A learning rate must be finite and not negative. "
@@ -254,4 +255,4 @@ def _checked_rate(optimizer, rate):
             f"The learning rate of optimizer '{optimizer.name}' follows a schedule, which a reset "
             f"restarts, and cannot be set. Received: learning_rate={rate}. Expected None"
         )
-    return float(rate)
+    return rate

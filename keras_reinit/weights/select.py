@@ -1,5 +1,6 @@
 """Which variables: every weight of a model under a stable name, chosen by patterns."""
 
+import itertools
 import logging
 import re
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ def walk(model):
             "on a batch of data, before re-initialising it"
         )
     slots: list[Slot] = []
-    _visit(model, (), slots, seen=set(), names={})
+    _visit(model, (), slots, seen=set(), names=set())
     return slots
 
 
@@ -74,15 +75,19 @@ def _visit(layer, path, slots, seen, names):
         if id(variable) in seen:
             continue
         seen.add(id(variable))
-        name = "/".join((*path, variable.name))
-        names[name] = names.get(name, 0) + 1
-        if names[name] > 1:
-            name = f"{name}_{names[name] - 1}"
+        name = _unused("/".join((*path, variable.name)), names)
+        names.add(name)
         is_statistic = any(variable is statistic for statistic in statistics)
         slots.append(Slot(name, variable, layer, len(slots), is_statistic))
     children = layer.layers if isinstance(layer, keras.Model) else layer._layers
     for child in children:
         _visit(child, (*path, child.name), slots, seen, names)
+
+
+def _unused(name, names):
+    """The name, with the first number after it that makes it one of its own."""
+    numbered = (f"{name}_{number}" for number in itertools.count(1))
+    return next(each for each in itertools.chain([name], numbered) if each not in names)
 
 
 def matching(model, patterns=None):
@@ -103,8 +108,12 @@ def matching(model, patterns=None):
     slots = [slot for slot in walk(model) if slot.variable.trainable]
     if patterns is None:
         return slots
-    chosen = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    patterns, chosen = [patterns] if isinstance(patterns, str) else list(patterns), set()
+    if not patterns:
+        raise ValueError(
+            "The list of patterns is empty. Received: []. Expected None for every trainable variable"
+        )
+    for pattern in patterns:
         try:
             expression = re.compile(pattern)
         except (re.error, TypeError) as error:

@@ -4,6 +4,7 @@ Two recorders stand around the method in the list of callbacks: what the first s
 of an epoch is what training left, what the second sees is what the method made of it.
 """
 
+import functools
 import itertools
 
 import keras
@@ -78,14 +79,6 @@ def layer(arrays, name):
     return {key.split("/")[1]: w for key, w in arrays.items() if key.split("/")[0] == name}
 
 
-def compiled(model):
-    model.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
-
-
 def perceptron(initializer="glorot_uniform", units=(16, 12)):
     return kr.backbones.mlp((6,), 3, hidden=units, kernel_initializer=initializer)
 
@@ -109,27 +102,48 @@ def convolutional_network():
     )
 
 
-@pytest.fixture(scope="module")
-def points():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(32, 6)).astype("float32"), generator.integers(0, 3, 32)
+def examples(seed, shape):
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(32, *shape)).astype("float32"), generator.integers(0, 3, 32)
 
 
-@pytest.fixture(scope="module")
-def images():
-    generator = np.random.default_rng(1)
-    return generator.normal(size=(32, 8, 8, 2)).astype("float32"), generator.integers(0, 3, 32)
+DATA = {perceptron: examples(0, (6,)), convolutional_network: examples(1, (8, 8, 2))}
+SAMPLE = 20  # examples that blocks are calibrated on
+
+
+def data_of(network):
+    return DATA[getattr(network, "func", network)]
 
 
 def fixed():
     return kr.rounds.Fixed(epochs=EPOCHS_A_ROUND)
 
 
-def run(method_class, data, network=perceptron, **arguments):
-    """Drive a method over three rounds of training, always from the same weights."""
+@functools.cache
+def compiled(network, blocks=None):
+    """A model, traced once for all tests that train it, and its weights when new."""
     keras.utils.set_random_seed(5)
+    model = network() if blocks is None else kr.ReinitModel(network(), blocks=blocks)
+    model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model, model.get_weights()
+
+
+def new(network, blocks=None):
+    """The model as if it had never been trained."""
+    model, start = compiled(network, blocks)
+    model.set_weights(start)
+    kr.reset_optimizer(model.optimizer)
+    return model
+
+
+@functools.cache
+def run(method_class, network=perceptron, **arguments):
+    """Drive a method over three rounds of training, always from the same weights."""
     method = method_class(**{"until": fixed(), "rounds": ROUNDS, "seed": 3, **arguments})
-    return Steps(compiled(network()), method, *data)
+    return Steps(new(network), method, *data_of(network))
 
 
 # -- WELSR, WELS, DSD ----------------------------------------------------------------------------
@@ -144,22 +158,22 @@ over_subsets = pytest.mark.parametrize("method", SUBSETS.values(), ids=SUBSETS)
 
 @over_subsets
 @pytest.mark.parametrize("fraction", [0.2, 0.55])
-def test_subset_is_the_equation_with_an_exact_mask(method, fraction, points):
-    fresh = [after for _, after in run(method, points, fraction=1.0).actions()]
-    steps = run(method, points, fraction=fraction)
+def test_subset_is_the_equation_with_an_exact_mask(method, fraction):
+    fresh = [after for _, after in run(method, fraction=1.0).actions()]
+    steps = run(method, fraction=fraction)
     assert len(fresh) == ROUNDS - 1
-    for (before, after), new in zip(steps.actions(), fresh, strict=True):
+    for (before, after), drawn in zip(steps.actions(), fresh, strict=True):
         for name in kernels(before):
             mask = before[name] != after[name]
             assert mask.sum() == round(fraction * mask.size)
-            expected = reference.subset_reinit(before[name], new[name], mask)
+            expected = reference.subset_reinit(before[name], drawn[name], mask)
             np.testing.assert_array_equal(after[name], expected)
         assert_equal(before, after, set(before) - set(kernels(before)))  # biases stay
 
 
 @pytest.mark.parametrize("biases", [False, True])
-def test_magnitude_takes_the_smallest(biases, points):
-    for before, after in run(SUBSETS["DSD"], points, biases=biases).actions():
+def test_magnitude_takes_the_smallest(biases):
+    for before, after in run(SUBSETS["DSD"], biases=biases).actions():
         for name in before if biases else kernels(before):
             mask = reference.smallest(before[name], 0.2)
             np.testing.assert_array_equal(after[name][~mask], before[name][~mask])
@@ -170,8 +184,8 @@ def test_magnitude_takes_the_smallest(biases, points):
 
 
 @over_subsets
-def test_subset_counted_over_all_kernels_together(method, points):
-    for before, after in run(method, points, scope="global").actions():
+def test_subset_counted_over_all_kernels_together(method):
+    for before, after in run(method, scope="global").actions():
         masks = [before[name] != after[name] for name in kernels(before)]
         size = sum(mask.size for mask in masks)
         assert sum(mask.sum() for mask in masks) == round(0.2 * size)
@@ -181,11 +195,11 @@ def test_subset_counted_over_all_kernels_together(method, points):
                 np.testing.assert_array_equal(a, b)
 
 
-def test_the_fixed_subset_is_fixed_and_the_random_one_is_not(points):
+def test_the_fixed_subset_is_fixed_and_the_random_one_is_not():
     for method, same in (("WELS", True), ("WELSR", False)):
         first, second = (
             {name: before[name] != after[name] for name in kernels(before)}
-            for before, after in run(SUBSETS[method], points).actions()
+            for before, after in run(SUBSETS[method]).actions()
         )
         for name in first:
             assert (first[name] == second[name]).all() == same
@@ -195,8 +209,8 @@ def test_the_fixed_subset_is_fixed_and_the_random_one_is_not(points):
 
 
 @over_subsets
-def test_entries_are_counted_in_the_logs(method, points):
-    steps = run(method, points)
+def test_entries_are_counted_in_the_logs(method):
+    steps = run(method)
     changed = [
         sum(int((before[name] != after[name]).sum()) for name in before)
         for before, after in zip(steps.before, steps.after, strict=True)
@@ -210,10 +224,10 @@ def test_entries_are_counted_in_the_logs(method, points):
 
 @pytest.mark.parametrize(("shrink", "perturb"), [(0.4, 0.1), (0.9, 0.5), (0.0, 1.0)])
 @pytest.mark.parametrize("noise", ["fresh", "gaussian"])
-def test_shrink_perturb_is_the_equation(shrink, perturb, noise, points):
+def test_shrink_perturb_is_the_equation(shrink, perturb, noise):
     method = kr.callbacks.ShrinkPerturb
-    drawn = run(method, points, shrink=0, perturb=1, noise=noise)
-    steps = run(method, points, shrink=shrink, perturb=perturb, noise=noise)
+    drawn = run(method, shrink=0, perturb=1, noise=noise)
+    steps = run(method, shrink=shrink, perturb=perturb, noise=noise)
     for (before, after), (_, fresh) in zip(steps.actions(), drawn.actions(), strict=True):
         for name in before:  # all of them, biases included
             expected = reference.shrink_perturb(before[name], fresh[name], shrink, perturb)
@@ -221,8 +235,8 @@ def test_shrink_perturb_is_the_equation(shrink, perturb, noise, points):
         assert all((before[name] != after[name]).any() for name in before)
 
 
-def test_shrink_perturb_of_scales_offsets_and_statistics(images):
-    steps = run(kr.callbacks.ShrinkPerturb, images, convolutional_network, shrink=0.4, perturb=0.1)
+def test_shrink_perturb_of_scales_offsets_and_statistics():
+    steps = run(kr.callbacks.ShrinkPerturb, convolutional_network, shrink=0.4, perturb=0.1)
     for before, after in steps.actions():
         new = {"gamma": 1.0, "beta": 0.0}
         for name, fresh in new.items():
@@ -233,21 +247,15 @@ def test_shrink_perturb_of_scales_offsets_and_statistics(images):
         np.testing.assert_array_equal(after["norm1/moving_variance"], 1.0)
 
 
-def test_shrink_perturb_before_the_first_round(points):
-    steps = run(kr.callbacks.ShrinkPerturb, points, before_first=True)
+def test_shrink_perturb_before_the_first_round():
+    steps = run(kr.callbacks.ShrinkPerturb, before_first=True)
     assert len(list(steps.actions(first_too=True))) == ROUNDS
     assert (steps.before[0]["head/kernel"] != steps.after[0]["head/kernel"]).all()
 
 
-def test_gaussian_noise_has_unit_deviation(points):
-    steps = run(
-        kr.callbacks.ShrinkPerturb,
-        points,
-        lambda: perceptron(units=(80, 80)),
-        shrink=0.0,
-        perturb=1.0,
-        noise="gaussian",
-    )
+def test_gaussian_noise_has_unit_deviation():
+    network = functools.partial(perceptron, units=(80, 80))
+    steps = run(kr.callbacks.ShrinkPerturb, network, shrink=0.0, perturb=1.0, noise="gaussian")
     for _, after in steps.actions():
         assert after["block2_dense/kernel"].std() == pytest.approx(1.0, rel=0.05)
 
@@ -256,18 +264,16 @@ def test_gaussian_noise_has_unit_deviation(points):
 
 
 @pytest.mark.parametrize(
-    ("network", "data", "last", "expected"),
+    ("network", "last", "expected"),
     [
-        (perceptron, "points", None, {"block2_dense", "head"}),
-        (perceptron, "points", 1, {"head"}),
-        (convolutional_network, "images", None, {"dense", "head"}),
-        (convolutional_network, "images", 1, {"head"}),
+        (perceptron, None, {"block2_dense", "head"}),
+        (perceptron, 1, {"head"}),
+        (convolutional_network, None, {"dense", "head"}),
+        (convolutional_network, 1, {"head"}),
     ],
 )
-def test_fully_connected_renews_these_layers_and_no_others(network, data, last, expected, request):
-    steps = run(
-        kr.callbacks.FullyConnectedReinit, request.getfixturevalue(data), network, last=last
-    )
+def test_fully_connected_renews_these_layers_and_no_others(network, last, expected):
+    steps = run(kr.callbacks.FullyConnectedReinit, network, last=last)
     names = [each.name for each in network().layers]
     dense = {i for i, name in enumerate(names) if name in expected}
     actions = list(steps.actions())
@@ -299,13 +305,14 @@ CONVOLUTIONAL = (
 )  # fmt: skip
 
 
-def layerwise(network, data, blocks="auto", iterations=1, **arguments):
-    keras.utils.set_random_seed(5)
-    model = compiled(kr.ReinitModel(network(), blocks=blocks))
+@functools.cache
+def layerwise(network=perceptron, blocks="auto", iterations=1, **arguments):
+    """The same for the layerwise method."""
+    x, y = data_of(network)
     method = kr.callbacks.LayerwiseReinit(
-        sample=data[0][:20], iterations=iterations, until=fixed(), seed=3, **arguments
+        sample=x[:SAMPLE], iterations=iterations, until=fixed(), seed=3, **arguments
     )
-    return Steps(model, method, *data)
+    return Steps(new(network, blocks), method, x, y)
 
 
 def normalizations(arrays):
@@ -323,14 +330,14 @@ def check_layerwise(steps, architecture, ends, x, iterations=1, unit="variables"
     assert len(actions) == len(ends) * iterations
     for phase, (before, after) in enumerate(actions):
         k = phase // iterations
-        trained, new = ([trainable(layer(a, name)) for name in names] for a in (before, after))
+        trained, made = ([trainable(layer(a, name)) for name in names] for a in (before, after))
         expected, statistics = reference.layerwise_reinit(
-            trained, initial, new, forward, ends, k, normalizations(before), x, unit
+            trained, initial, made, forward, ends, k, normalizations(before), x, unit
         )
-        for name, wanted, made in zip(names, expected, new, strict=True):
+        for name, wanted, got in zip(names, expected, made, strict=True):
             for key in wanted:
                 np.testing.assert_allclose(
-                    made[key], wanted[key], rtol=2e-5, atol=1e-7, err_msg=f"{name}/{key}"
+                    got[key], wanted[key], rtol=2e-5, atol=1e-7, err_msg=f"{name}/{key}"
                 )
         np.testing.assert_allclose(normalizations(after), statistics, rtol=1e-4, atol=1e-5)
         assert statistics[k + 1 :] == [(0.0, 1.0)] * (len(ends) - k - 1)
@@ -354,25 +361,25 @@ def check_all_new(names, before, after):
 
 @pytest.mark.parametrize("unit", ["variables", "kernels", "layers", None])
 @pytest.mark.parametrize("iterations", [1, 2])
-def test_layerwise_of_a_perceptron(unit, iterations, points):
-    steps = layerwise(perceptron, points, iterations=iterations, rescale=unit)
-    check_layerwise(steps, PERCEPTRON, [1, 3], points[0][:20], iterations, unit)
+def test_layerwise_of_a_perceptron(unit, iterations):
+    steps = layerwise(iterations=iterations, rescale=unit)
+    check_layerwise(steps, PERCEPTRON, [1, 3], DATA[perceptron][0][:SAMPLE], iterations, unit)
 
 
-def test_layerwise_with_the_head_as_a_block(points):
-    blocks = ["block1.*", "block2.*", "head"]
-    steps = layerwise(perceptron, points, blocks)
-    check_layerwise(steps, PERCEPTRON, [1, 3, 4], points[0][:20])
+def test_layerwise_with_the_head_as_a_block():
+    blocks = ("block1.*", "block2.*", "head")
+    steps = layerwise(blocks=blocks)
+    check_layerwise(steps, PERCEPTRON, [1, 3, 4], DATA[perceptron][0][:SAMPLE])
 
 
 @pytest.mark.parametrize("unit", ["variables", "kernels"])
-def test_layerwise_of_a_convolutional_network(unit, images):
-    steps = layerwise(convolutional_network, images, iterations=2, rescale=unit)
-    check_layerwise(steps, CONVOLUTIONAL, [2, 5], images[0][:20], 2, unit)
+def test_layerwise_of_a_convolutional_network(unit):
+    steps = layerwise(convolutional_network, iterations=2, rescale=unit)
+    check_layerwise(steps, CONVOLUTIONAL, [2, 5], DATA[convolutional_network][0][:SAMPLE], 2, unit)
 
 
-def test_norms_are_those_at_initialisation(points):
-    steps = layerwise(perceptron, points)
+def test_norms_are_those_at_initialisation():
+    steps = layerwise()
     for k, (before, after) in enumerate(steps.actions(first_too=True)):
         for name in [f"block{i + 1}_dense" for i in range(k + 1)]:
             kernel, bias = f"{name}/kernel", f"{name}/bias"
@@ -384,18 +391,18 @@ def test_norms_are_those_at_initialisation(points):
                 assert reference.norm(before[kernel]) != reference.norm(after[kernel])
 
 
-def test_layerwise_ablations(points):
-    kept = layerwise(perceptron, points, reinitialize=False)
+def test_layerwise_ablations():
+    kept = layerwise(reinitialize=False)
     for before, after in kept.actions(first_too=True):
         assert_equal(before, after, ["head/kernel", "head/bias"])
-    raw = layerwise(perceptron, points, normalize=False)
+    raw = layerwise(normalize=False)
     for _, after in raw.actions(first_too=True):
         assert normalizations(after) == [(0.0, 1.0)] * 2
         assert all(w.std() > 0 for name, w in after.items() if name.endswith("kernel"))
 
 
-def test_layerwise_counts_rounds_and_entries(points):
-    steps = layerwise(perceptron, points, iterations=2)
+def test_layerwise_counts_rounds_and_entries():
+    steps = layerwise(iterations=2)
     assert steps.rounds == [0, 0, 1, 1, 2, 2, 3, 3]
     above_first, head = 16 * 12 + 12 + 12 * 3 + 3, 12 * 3 + 3
     assert steps.entries == [above_first, 0, above_first, 0, head, 0, head, 0]
@@ -403,9 +410,12 @@ def test_layerwise_counts_rounds_and_entries(points):
 
 # -- Fresh values --------------------------------------------------------------------------------
 
-INITIALIZERS = ("glorot_uniform", "he_normal")
+WIDE = {
+    initializer: functools.partial(perceptron, initializer, units=(60, 80))
+    for initializer in ("glorot_uniform", "he_normal")
+}
 FRESH = {
-    "LW": (kr.callbacks.LayerwiseReinit, {"iterations": 4, "rounds": None}),
+    "LW": (kr.callbacks.LayerwiseReinit, {}),
     "FC": (kr.callbacks.FullyConnectedReinit, {}),
     "WELSR": (kr.callbacks.RandomSubsetReinit, {"fraction": 0.4}),
     "WELS": (kr.callbacks.FixedSubsetReinit, {"fraction": 0.4}),
@@ -423,20 +433,17 @@ def law(initializer, shape):
     return deviation, 2 * deviation / 0.87962566103423978
 
 
-@pytest.mark.parametrize("initializer", INITIALIZERS)
+@pytest.mark.parametrize("initializer", WIDE)
 @pytest.mark.parametrize("letters", FRESH)
-def test_fresh_values_follow_the_layers_own_initializer(letters, initializer, points):
+def test_fresh_values_follow_the_layers_own_initializer(letters, initializer):
     """From the right distribution, never the original values, never the same twice."""
     method, arguments = FRESH[letters]
 
-    def network():
-        return perceptron(initializer, units=(60, 80))
-
     if letters == "LW":
-        steps = layerwise(network, points, iterations=4)
+        steps = layerwise(WIDE[initializer], iterations=4)
         actions = list(steps.actions(first_too=True))[:4]  # those above the first block
     else:
-        steps = run(method, points, network, **{**arguments, "rounds": 5})
+        steps = run(method, WIDE[initializer], **{**arguments, "rounds": 5})
         actions = list(steps.actions())
     deviation, bound = law(initializer, (60, 80))
     name = "block2_dense/kernel"
@@ -457,9 +464,9 @@ def test_fresh_values_follow_the_layers_own_initializer(letters, initializer, po
 
 
 @pytest.mark.parametrize("letters", FRESH)
-def test_the_optimizer_is_new_in_every_round(letters, points):
+def test_the_optimizer_is_new_in_every_round(letters):
     method, arguments = FRESH[letters]
-    steps = layerwise(perceptron, points) if letters == "LW" else run(method, points, **arguments)
+    steps = layerwise() if letters == "LW" else run(method, **arguments)
     for epoch, (iterations, rate, *momenta) in enumerate(steps.optimizer):
         assert iterations == epoch % EPOCHS_A_ROUND * 2  # two steps an epoch
         assert rate == np.float32(0.1)

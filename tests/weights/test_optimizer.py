@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reinit.weights.optimizer import learning_rate_of, reset_optimizer
+from keras_reinit.weights.optimizer import (
+    learning_rate_of,
+    reset_optimizer,
+    set_learning_rate,
+)
 
 STEPS = 3
 SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=1, decay_rate=0.5)
@@ -190,6 +194,22 @@ def test_learning_rate_is_kept_or_set(model, name, built):
     assert learning_rate_of(optimizer) == pytest.approx(0.2)
     assert float(optimizer.learning_rate.numpy()) == pytest.approx(0.2)
     assert optimizer.built == built
+
+
+@pytest.mark.parametrize("name", ["Adam", "LossScaleOptimizer", "MultiOptimizer"])
+def test_setting_the_learning_rate_changes_nothing_else(model, name):
+    weights = model.get_weights()
+    optimizer = OPTIMIZERS[name]()
+    train(model, optimizer)
+    before = state(optimizer)
+    halved = keras.tree.map_structure(lambda rate: rate / 2, learning_rate_of(optimizer))
+    set_learning_rate(optimizer, halved)
+    assert learning_rate_of(optimizer) == pytest.approx(halved)
+    changed = sum((a != b).any() for a, b in zip(state(optimizer), before, strict=True))
+    assert changed == len(keras.tree.flatten(halved))
+    with pytest.raises(ValueError, match="Received: learning_rate"):
+        set_learning_rate(optimizer, -1.0)
+    model.set_weights(weights)
 
 
 @pytest.mark.parametrize("name", ["MultiOptimizer", "LossScaleOptimizer of MultiOptimizer"])
