@@ -159,7 +159,7 @@ def summarize(runs):
 
 def report(summary, settings):
     """The table as text."""
-    from experiments.report import percent, seeds_needed, table
+    from experiments.report import percent, seeds_needed, table, wrapped
 
     header = ["method", "test [%]", "gain over BL", "won-lost", "p (Holm)", "significant", "train"]
     body = []
@@ -180,9 +180,11 @@ def report(summary, settings):
         f"{settings.backbone} on {settings.train_size} training images of {settings.dataset}, "
         f"equal budget for every method, seeds: {max(row['seeds'] for row in summary)}",
         table(header, body),
-        "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches for "
-        "all methods.\nSignificant: exact one-sided sign test against BL, ties dropped, Holm's "
-        "correction over the methods, 5 %.",
+        wrapped(
+            "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches "
+            "for all methods. Significant: better than BL by the exact one-sided sign test over "
+            "seeds, ties dropped, Holm's correction over the methods, 5 % level."
+        ),
     ]
     comparisons = sum("gain" in row for row in summary)
     if comparisons and settings.seeds < seeds_needed(comparisons):

@@ -34,7 +34,11 @@ class Progress(keras.callbacks.Callback):
         if self._bar is None:
             form = "{percentage:3.0f}% |{bar}| {desc} [{elapsed} < {remaining}]"
             self._bar = tqdm.tqdm(
-                total=self._runs, desc=self._description(), bar_format=form, smoothing=0
+                total=self._runs,
+                desc=self._description(),
+                bar_format=form,
+                smoothing=0,
+                mininterval=1,
             )
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,6 +1,7 @@
 """Tables as text, and the statistics in them."""
 
 import statistics
+import textwrap
 
 LEVEL = 0.05
 
@@ -39,6 +40,11 @@ def table(header, rows, left=1):
     ]
     lines.insert(1, "-" * (sum(widths) + 2 * len(widths) - 2))
     return "\n".join(lines)
+
+
+def wrapped(text):
+    """A paragraph of at most 100 columns; an item that starts with "- " is indented."""
+    return textwrap.fill(text, 100, subsequent_indent="  " if text.startswith("- ") else "")
 
 
 def against_baseline(scores, baseline="BL"):

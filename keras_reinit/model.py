@@ -186,18 +186,20 @@ class ReinitModel(keras.Model):
                 `tf.data.Dataset` of batches.
 
         Raises:
-            ValueError: if the block is unknown, or its output is constant or not finite.
+            ValueError: if the block is unknown, or its output is constant or not finite. Nothing is
+                assigned then.
 
         Example:
             >>> model.calibrate(0, x_train[:256])
         """
         index = self.block_index(block)
         layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
-        recalibrate(self, sample, layers)
-        moments = self._moments(sample)
-        self.blocks[index].normalization.freeze(
-            *core.pooled(moments[2 * index], moments[2 * index + 1])
-        )
+        with self.restored_on_error():
+            recalibrate(self, sample, layers)
+            moments = self._moments(sample)
+            self.blocks[index].normalization.freeze(
+                *core.pooled(moments[2 * index], moments[2 * index + 1])
+            )
 
     def _moments(self, sample):
         """Means and variances of each block's raw output, example by example."""

@@ -225,13 +225,14 @@ class ReinitCallback(keras.callbacks.Callback):
         self._state = replace(self._state, round=index, progress=Progress(), best_weights=[])
 
     def _cut_learning_rate(self, cuts):
-        if self._state.learning_rate is None:
+        rates = self._state.learning_rate
+        if rates is None or (isinstance(rates, list | tuple) and None in rates):
             raise ValueError(
                 "The learning rate follows a schedule and cannot be cut. Received: "
                 f"lr_factor={self.until.lr_factor}. Expected None, or a plain number as the rate"
             )
         factor = self.until.lr_factor**cuts
-        rates = keras.tree.map_structure(lambda rate: rate * factor, self._state.learning_rate)
+        rates = keras.tree.map_structure(lambda rate: rate * factor, rates)
         set_learning_rate(self.model.optimizer, rates)
 
     def _restore_best(self):

@@ -46,7 +46,8 @@ def shrink_perturb(old, fresh, shrink, perturb):
         Ash & Adams 2020, Section 4; Zaidi et al. 2022.
     """
     old = ops.convert_to_tensor(old)
-    return ops.cast(shrink, old.dtype) * old + ops.cast(perturb, old.dtype) * fresh
+    shrink, perturb = (ops.convert_to_tensor(f, dtype=old.dtype) for f in (shrink, perturb))
+    return shrink * old + perturb * fresh
 
 
 def frobenius_norm(w):
@@ -91,4 +92,4 @@ def rescale(w, norm):
     current = frobenius_norm(w)
     positive = current > 0
     factor = ops.where(positive, norm / ops.where(positive, current, 1.0), 0.0)
-    return w * ops.cast(factor, w.dtype)
+    return ops.cast(ops.cast(w, factor.dtype) * factor, w.dtype)

@@ -70,10 +70,17 @@ class FrozenNormalization(keras.layers.Layer):
             stddev: positive finite number, or for `axis=-1` also an array of shape (channels,).
 
         Raises:
-            ValueError: if a value is not finite, or a stddev is not positive; nothing is written.
+            ValueError: if a value has another shape or is not finite, or a stddev is not positive;
+                nothing is written.
         """
         mean, stddev = np.asarray(mean), np.asarray(stddev)
+        shape = tuple(self.mean.shape)
         where = f"the output of block '{self.block[0]}'" if self.block else "its input"
+        if mean.shape not in ((), shape) or stddev.shape not in ((), shape):
+            raise ValueError(
+                f"Layer '{self.name}' normalises {where} with statistics of shape {shape}. "
+                f"Received: mean of shape {mean.shape}, stddev of shape {stddev.shape}"
+            )
         if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
             raise ValueError(
                 f"Layer '{self.name}' cannot normalise {where}: its statistics are not finite. "
@@ -86,8 +93,8 @@ class FrozenNormalization(keras.layers.Layer):
                 "(a dead block, or a sample of one repeated example). "
                 f"Received: mean={mean}, stddev={stddev}. Expected a stddev above 0"
             )
-        self.mean.assign(np.broadcast_to(mean, self.mean.shape))
-        self.stddev.assign(np.broadcast_to(stddev, self.stddev.shape))
+        self.mean.assign(np.broadcast_to(mean, shape))
+        self.stddev.assign(np.broadcast_to(stddev, shape))
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -1,6 +1,7 @@
 """Moving statistics of BatchNormalization: measured anew on data."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_reinit.core import per_example, pooled
@@ -23,7 +24,8 @@ def recalibrate(model, data, layers=None):
         layers: None for all BatchNormalization layers, or a list of some of them.
 
     Raises:
-        ValueError: if the model has no graph of layers.
+        ValueError: if the model has no graph of layers, or a statistic is not finite. Nothing is
+            assigned then.
 
     Example:
         >>> keras_reinit.shrink_perturb(model, shrink=0.5, perturb=0.0)
@@ -41,20 +43,53 @@ def recalibrate(model, data, layers=None):
             return operation(*args, **kwargs)
         if not everywhere and not any(operation is layer for layer in layers):
             return operation(*args, **kwargs)
-        channels_last = ops.moveaxis(args[0], operation.axis, -1)
         measured.append(operation)
-        outputs.extend(per_example(channels_last, axis=-1))
-        return operation(*args, **{**kwargs, "training": True})
+        outputs.extend(per_example(ops.moveaxis(args[0], operation.axis, -1), axis=-1))
+        return _OnOwnBatch(operation)(args[0])
 
     inputs, _ = rebuild(model, call)
     if not measured:
         return
     probe = keras.Model(inputs, outputs)
+    probe.run_eagerly = True  # it runs once; tracing it would cost more
     moments = probe.predict(data, batch_size=_batch_size(data), verbose=0)
-    for layer, means, variances in zip(measured, moments[::2], moments[1::2], strict=True):
-        mean, stddev = pooled(means, variances)
+    statistics = [pooled(*each) for each in zip(moments[::2], moments[1::2], strict=True)]
+    for layer, (mean, stddev) in zip(measured, statistics, strict=True):
+        if not (np.isfinite(mean).all() and np.isfinite(stddev).all()):
+            raise ValueError(
+                f"Statistics of layer '{layer.name}' are not finite: the data or the weights below "
+                f"are not. Received: mean={mean}, stddev={stddev}"
+            )
+    for layer, (mean, stddev) in zip(measured, statistics, strict=True):
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(stddev**2)
+
+
+class _OnOwnBatch(keras.layers.Layer):
+    """Normalises with the batch's own statistics, and leaves the layer's alone.
+
+    Calling the layer with `training=True` inside a model would not do: the mode that the model is
+    called in takes its place.
+    """
+
+    def __init__(self, normalization):
+        super().__init__(dtype=normalization.dtype_policy)
+        self._normalization = normalization
+
+    def call(self, inputs):
+        axis = self._normalization.axis % len(inputs.shape)
+        x = ops.cast(inputs, "float32")
+        mean, variance = ops.moments(x, [i for i in range(len(x.shape)) if i != axis])
+        outputs = ops.batch_normalization(
+            x,
+            mean,
+            variance,
+            axis,
+            offset=self._normalization.beta,
+            scale=self._normalization.gamma,
+            epsilon=self._normalization.epsilon,
+        )
+        return ops.cast(outputs, inputs.dtype)
 
 
 def _batch_size(data):

@@ -133,7 +133,7 @@ def train(case, kill):
         y,
         batch_size=16,
         shuffle=False,
-        epochs=method.max_epochs(model),
+        epochs=method.max_epochs(model) + 2,  # the method itself stops the training
         validation_data=validation,
         callbacks=callbacks,
         verbose=0,
