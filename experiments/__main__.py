@@ -123,13 +123,13 @@ def _collect(log, source, settings):
     """Run until done or interrupted; finished runs are in the log either way."""
     from experiments.progress import Progress
 
-    with Progress(source.count(settings)) as progress:
-        try:
+    try:
+        with Progress(source.count(settings)) as progress:
             for record in source.run(settings, [progress]):
                 log.add(record)
-        except KeyboardInterrupt:
-            print(f"Interrupted. Finished runs: {len(log.runs)}", file=sys.stderr)
-            return 130
+    except KeyboardInterrupt:
+        print(f"Interrupted. Finished runs: {len(log.runs)}", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,8 +1,13 @@
 """The main job: the same network, data and budget for every method; which one is better?
 
 Command: `python -m experiments compare`
-Cost: 56 runs (7 methods, 8 seeds) on 50 of scikit-learn's digits: 4 minutes on two CPU cores.
+Cost: 84 runs (7 methods, 12 seeds) on 50 of scikit-learn's digits: 4 minutes on two CPU cores.
 On a set of TFDS: `python -m experiments compare --dataset cmaterdb --data-dir DIR`
+
+The default learning rate was chosen on seeds 0 to 5 among .003, .005, .01, .02 and .05, and the
+number of images after a look at results too, so the p-values of the default run are optimistic. On
+the seeds 6 to 11 alone, first run at this rate after the choice, S&P gains 1.5 points (6 of 6) and
+LW 1.1 (5 of 6).
 """
 
 import dataclasses
@@ -13,9 +18,9 @@ from experiments.options import option
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
 BACKBONES = ("scnn", "mlp")
-POINTS = 4  # evaluations within a round, for the learning curves
 SAMPLE_IMAGES = 256  # training images on which LW measures the output of a block
-CURVE_IMAGES = 1000  # test images that they look at; the table is measured on all
+POINTS = 3  # evaluations within a round, for the learning curves
+CURVE_IMAGES = 500  # test images that they look at; the table is measured on all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +35,14 @@ class Settings:
     )
     method: tuple[str, ...] = option(METHODS, "methods", choices=METHODS)
     backbone: str = option("scnn", "network", choices=BACKBONES)
-    seeds: int = option(8, "number of seeds, from 0", minimum=1)
+    seeds: int = option(12, "number of seeds, from 0", minimum=1)
     train_size: int = option(50, "training images, drawn anew for every seed", minimum=1)
     rounds: int | None = option(
         None, "training phases of every method (default: one a block)", None, 1, int
     )
     epochs: int = option(40, "epochs of a round; BL trains epochs * rounds at once", minimum=1)
     batch_size: int = option(25, "images of a batch", minimum=1)
-    learning_rate: float = option(0.01, "learning rate of SGD with momentum 0.9", minimum=0.0)
+    learning_rate: float = option(0.005, "learning rate of SGD with momentum 0.9", minimum=0.0)
     out: str = option("results/compare", "folder for runs.csv, runs.json and the pictures")
 
 
@@ -161,13 +166,23 @@ def report(summary, settings):
     """The table as text."""
     from experiments.report import percent, seeds_needed, table, wrapped
 
-    header = ["method", "test [%]", "gain over BL", "won-lost", "p (Holm)", "significant", "train"]
+    header = [
+        "method",
+        "seeds",
+        "test [%]",
+        "gain over BL",
+        "won-lost",
+        "p (Holm)",
+        "significant",
+        "train [%]",
+    ]
     body = []
     for row in summary:
         tested = "gain" in row
         body.append(
             [
                 row["method"],
+                str(row["seeds"]),
                 percent(row["mean"], row["deviation"]),
                 percent(row["gain"], row["gain_deviation"], signed=True) if tested else "",
                 f"{row['wins']}-{row['losses']}" if tested else "",
@@ -178,7 +193,7 @@ def report(summary, settings):
         )
     lines = [
         f"{settings.backbone} on {settings.train_size} training images of {settings.dataset}, "
-        f"equal budget for every method, seeds: {max(row['seeds'] for row in summary)}",
+        "equal budget for every method",
         table(header, body),
         wrapped(
             "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches "
@@ -187,7 +202,7 @@ def report(summary, settings):
         ),
     ]
     comparisons = sum("gain" in row for row in summary)
-    if comparisons and settings.seeds < seeds_needed(comparisons):
+    if comparisons and max(row["seeds"] for row in summary) < seeds_needed(comparisons):
         lines.append(
             f"Too few seeds: a gain can be significant from {seeds_needed(comparisons)} seeds on "
             f"(methods compared with BL: {comparisons})."
@@ -196,7 +211,7 @@ def report(summary, settings):
 
 
 def draw(runs, settings, folder):
-    """The learning curves (on at most 1000 test images) and the bar chart, as PNG files."""
+    """The learning curves (on `CURVE_IMAGES` test images) and the bar chart, as PNG files."""
     from experiments import figures
 
     title = f"{settings.backbone}, {settings.train_size} training images of {settings.dataset}"
@@ -205,5 +220,6 @@ def draw(runs, settings, folder):
         curves.setdefault(record["method"], []).append(record["curve"])
     rounds, epochs = runs[0]["rounds"], runs[0]["epochs"]
     ends = [epochs * number for number in range(1, rounds)]
-    figures.learning_curves(folder / "learning_curves.png", curves, ends, title)
+    seen = f"{title}\nmeasured on at most {CURVE_IMAGES} test images"
+    figures.learning_curves(folder / "learning_curves.png", curves, ends, seen)
     figures.bars(folder / "accuracy.png", summarize(runs), title)

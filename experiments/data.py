@@ -189,7 +189,7 @@ def _tfds(name, data_dir, download, image_size):
         builder.download_and_prepare()
     elif not builder.data_path.exists():
         raise UsageError(
-            f"The data set is not prepared. Received: dataset='{name}', data_dir='{data_dir}', "
+            f"The data set is not prepared. Received: dataset='{name}', data_dir={data_dir!r}, "
             f"which lacks {builder.data_path}. Expected a TFDS folder that holds it: run the same "
             f"command with --download, or `tfds build {name} --data_dir {builder.data_dir_root}`."
         )

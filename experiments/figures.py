@@ -42,7 +42,7 @@ def learning_curves(file, curves, boundaries, title):
         curves: dict {method: list of curves}, a curve being a list of (epoch, accuracy) at the same
             epochs for every run.
         boundaries: epochs after which a new round starts.
-        title: one line.
+        title: one or two lines.
     """
     with plt.rc_context(_LOOK):
         figure, axes = plt.subplots()

@@ -14,6 +14,8 @@ from keras_reinit.weights.graph import rebuild, trace
 from keras_reinit.weights.normalization_statistics import recalibrate
 from keras_reinit.weights.select import walk
 
+_BATCH = 64  # examples of a sample that are measured at once
+
 
 @dataclass(frozen=True)
 class Block:
@@ -186,13 +188,14 @@ class ReinitModel(keras.Model):
                 `tf.data.Dataset` of batches.
 
         Raises:
-            ValueError: if the block is unknown, or its output is constant or not finite. Nothing is
-                assigned then.
+            ValueError: if the block is unknown, the sample is empty, without end or not finite, or
+                the block's output is constant or not finite. Nothing is assigned then.
 
         Example:
             >>> model.calibrate(0, x_train[:256])
         """
         index = self.block_index(block)
+        _check_sample(sample)
         layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
         with self.restored_on_error():
             recalibrate(self, sample, layers)
@@ -212,9 +215,10 @@ class ReinitModel(keras.Model):
                 return operation(*args, **kwargs)
 
             inputs, _ = rebuild(self, call)
-            # A bound method and not the model: a model would be tracked, and saved, as a layer.
-            object.__setattr__(self, "_predict_moments", keras.Model(inputs, outputs).predict)
-        return self._predict_moments(sample, verbose=0)
+            probe = keras.Model(inputs, outputs)
+            # A closure and not the model: a model would be tracked, and saved, as a layer.
+            object.__setattr__(self, "_predict_moments", lambda data: _predict(probe, data))
+        return self._predict_moments(sample)
 
     def reinitialize(self, above=None, seed=None):
         """Draw everything above a block afresh: kernels, biases, scales, offsets, statistics.
@@ -256,9 +260,43 @@ class ReinitModel(keras.Model):
             raise
 
 
+def _predict(model, data):
+    """As `model.predict`, without what it costs to make an iterator over an array."""
+    arrays = keras.tree.flatten(data)
+    if not all(hasattr(array, "shape") for array in arrays):
+        return model.predict(data, verbose=0)
+    batches = [
+        model.predict_on_batch(
+            keras.tree.map_structure(lambda array, start=start: array[start : start + _BATCH], data)
+        )
+        for start in range(0, len(arrays[0]), _BATCH)
+    ]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
 def _is_symbolic(tensors):
     flat = keras.tree.flatten(tensors)
     return bool(flat) and all(isinstance(tensor, keras.KerasTensor) for tensor in flat)
+
+
+def _check_sample(sample):
+    """Refuse a sample that is empty, without end, or not finite."""
+    if hasattr(sample, "cardinality"):
+        if int(sample.cardinality()) in (0, -1):  # -1: tf.data.INFINITE_CARDINALITY
+            raise ValueError(
+                "A sample has some examples and an end. Received: a data set that is empty or "
+                "repeats for ever. Expected e.g. sample=data.take(4)"
+            )
+        return
+    for array in keras.tree.flatten(sample):
+        if hasattr(array, "shape"):
+            values = keras.ops.convert_to_numpy(array)
+            is_float = np.issubdtype(values.dtype, np.floating)
+            if not values.size or (is_float and not np.isfinite(values).all()):
+                raise ValueError(
+                    "A sample has some examples, and finite ones. Received: an array of shape "
+                    f"{values.shape}" + (" with values that are not finite" if values.size else "")
+                )
 
 
 def _with_normalizations(backbone, blocks, axis):

@@ -93,7 +93,11 @@ def test_a_unit_is_convolution_normalisation_activation_cut_before_pooling_and_d
 )
 @pytest.mark.parametrize(
     "norm",
-    [layers.BatchNormalization, layers.LayerNormalization, lambda **k: layers.GroupNormalization(1, **k)],
+    [
+        layers.BatchNormalization,
+        layers.LayerNormalization,
+        lambda **k: layers.GroupNormalization(1, **k),
+    ],
     ids=["batch", "layer", "group"],
 )
 def test_activations_and_normalisations_belong_to_the_unit(activation, norm):
@@ -336,7 +340,9 @@ def test_a_model_without_a_graph_is_refused(make):
         kr.ReinitModel(make())
 
 
-@pytest.mark.parametrize("backbone", [None, "vgg16", layers.Dense(2)], ids=["none", "name", "layer"])
+@pytest.mark.parametrize(
+    "backbone", [None, "vgg16", layers.Dense(2)], ids=["none", "name", "layer"]
+)
 def test_what_is_no_model_is_refused(backbone):
     with pytest.raises(TypeError, match="wraps a keras.Model. Received: backbone="):
         kr.ReinitModel(backbone)

@@ -60,7 +60,9 @@ def trained(model, rng):
 def test_a_new_model_gives_the_outputs_of_its_backbone_bit_for_bit(axis, images):
     plain = backbone()
     model = kr.ReinitModel(plain, axis=axis)
-    np.testing.assert_array_equal(model.predict(images, verbose=0), plain.predict(images, verbose=0))
+    np.testing.assert_array_equal(
+        model.predict(images, verbose=0), plain.predict(images, verbose=0)
+    )
     np.testing.assert_array_equal(numpy(model(images)), numpy(plain(images)))
 
 
@@ -201,7 +203,10 @@ def test_calibration_of_one_block_touches_the_statistics_below_and_nothing_else(
     model = trained(kr.ReinitModel(backbone()), rng)
     before = {id(v): v.numpy() for v in model.variables}
     model.calibrate(1, images)
-    allowed = {id(v) for v in (*model.blocks[1].normalization.weights, *model.get_layer("norm1").weights[2:])}
+    allowed = {
+        id(v)
+        for v in (*model.blocks[1].normalization.weights, *model.get_layer("norm1").weights[2:])
+    }
     changed = {id(v) for v in model.variables if np.any(v.numpy() != before[id(v)])}
     assert changed == allowed
 
@@ -235,6 +240,28 @@ def test_a_sample_of_one_repeated_constant_is_refused():
         model.calibrate(0, np.ones((8, 5), "float32"))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x, data: x[:0], r"shape \(0, 8, 8, 2\)"),
+        (lambda x, data: np.where(x > 5, np.nan, x), "not finite"),
+        (lambda x, data: data.repeat(), "repeats for ever"),
+        (lambda x, data: data.take(0), "empty"),
+        (lambda x, data: x[..., :1], "incompatible"),
+    ],
+    ids=["empty", "nan", "endless", "no batch", "other shape"],
+)
+def test_a_bad_sample_is_refused_and_nothing_changes(make, message, images, rng):
+    import tensorflow as tf
+
+    model = trained(kr.ReinitModel(backbone()), rng)
+    before = everything(model)
+    sample = make(images, tf.data.Dataset.from_tensor_slices(images).batch(8))
+    with pytest.raises(ValueError, match=message):
+        model.calibrate(0, sample)
+    assert_same(before, everything(model))
+
+
 # -- Rescaling and drawing afresh -----------------------------------------------------------------
 
 
@@ -246,7 +273,9 @@ def test_rescaling_is_inclusive(unit, rng):
     after = {name: w.numpy() for name, w in kr.select(model).items()}
     norms = model.init_norms
     for name, w in after.items():
-        if not name.startswith(("conv1", "norm1")) or (unit == "kernels" and name != "conv1/kernel"):
+        if not name.startswith(("conv1", "norm1")) or (
+            unit == "kernels" and name != "conv1/kernel"
+        ):
             np.testing.assert_array_equal(w, before[name])
         elif unit != "layers":
             assert np.linalg.norm(w) == pytest.approx(norms[name], rel=1e-5, abs=1e-9)
@@ -386,83 +415,3 @@ def test_a_loaded_model_is_trained_on_with_every_block(images, tmp_path):
     assert history["reinit_block"] == [0, 1]
     assert twin.init_norms == norms
     assert np.isfinite(twin.predict(images, verbose=0)).all()
-
-
-# -- Other backbones ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", [False, True])
-def test_the_mode_that_a_nested_backbone_was_called_in_is_kept(mode, images):
-    """As in the recipe of fine-tuning, `base(x, training=False)`."""
-    base = keras.Sequential(
-        [
-            keras.Input((8, 8, 2)),
-            layers.Conv2D(3, 3, name="conv1"),
-            layers.BatchNormalization(name="norm1"),
-            layers.ReLU(name="relu1"),
-        ],
-        name="base",
-    )
-    inputs = keras.Input((8, 8, 2))
-    outputs = layers.Dense(3, name="head")(layers.Flatten()(base(inputs, training=mode)))
-    plain = keras.Model(inputs, outputs)
-    model = kr.ReinitModel(plain)
-    for training in (None, False, True):  # what an outer `training` does is Keras's affair
-        keras.utils.set_random_seed(1)
-        expected = numpy(plain(images, training=training))
-        keras.utils.set_random_seed(1)
-        np.testing.assert_allclose(numpy(model(images, training=training)), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("structure", ["list", "dict"])
-def test_several_inputs(structure, rng, tmp_path):
-    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
-    x = layers.Concatenate(name="both")([layers.Dense(3, name="left")(a), b])
-    x = layers.Dense(5, "relu", name="hidden")(x)
-    outputs = layers.Dense(2, name="head")(x)
-    plain = keras.Model([a, b] if structure == "list" else {"a": a, "b": b}, outputs)
-    arrays = {"a": rng.normal(size=(12, 4)), "b": rng.normal(size=(12, 2))}
-    data = list(arrays.values()) if structure == "list" else arrays
-    model = kr.ReinitModel(plain)
-    np.testing.assert_array_equal(model.predict(data, verbose=0), plain.predict(data, verbose=0))
-    model.calibrate(len(model.blocks) - 1, data)
-    normalization = model.blocks[-1].normalization
-    hidden = numpy(model.get_layer("hidden")(numpy(model.get_layer("both")(
-        [model.get_layer("left")(arrays["a"]), arrays["b"]]))))
-    np.testing.assert_allclose(numpy(normalization.mean), hidden.mean(), rtol=1e-4)
-    model.save(tmp_path / "model.keras")
-    twin = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(model.predict(data, verbose=0), twin.predict(data, verbose=0))
-
-
-def test_several_outputs_above_the_last_block(rng):
-    inputs = keras.Input((4,))
-    x = layers.Dense(5, "relu", name="hidden")(inputs)
-    heads = {name: layers.Dense(2, name=name)(x) for name in ("one", "two")}
-    plain = keras.Model(inputs, heads)
-    model = kr.ReinitModel(plain, blocks=["hidden"])
-    x = rng.normal(size=(12, 4)).astype("float32")
-    for name, output in model.predict(x, verbose=0).items():
-        np.testing.assert_array_equal(output, plain.predict(x, verbose=0)[name])
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy, images):
-    keras.config.set_dtype_policy(policy)
-    model = kr.ReinitModel(backbone())
-    model.calibrate(0, images)
-    model.calibrate(1, images)
-    model.rescale(1)
-    model.reinitialize(0, seed=0)
-    assert {w.dtype for w in model.weights} == {"float32"}
-    assert numpy(model.blocks[0].normalization.stddev) != 1
-    assert keras.backend.standardize_dtype(model(images).dtype) == policy.removeprefix("mixed_")
-
-
-def test_masks_reach_the_layers_above(rng):
-    inputs = keras.Input((6,))
-    x = layers.Embedding(9, 4, mask_zero=True, name="embedding")(inputs)
-    plain = keras.Model(inputs, layers.Dense(2, name="head")(layers.LSTM(3, name="lstm")(x)))
-    model = kr.ReinitModel(plain)
-    x = rng.integers(0, 9, (10, 6)) * (np.arange(6) < 3)
-    np.testing.assert_array_equal(model.predict(x, verbose=0), plain.predict(x, verbose=0))

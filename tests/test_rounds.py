@@ -94,8 +94,10 @@ def test_accuracy(values, arguments, end):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        *((lambda n=n: Fixed(n), "`epochs` must be an int, at least 1. Received: epochs=")
-          for n in (0, -1, 1.5, True, None, "3", NAN)),
+        *(
+            (lambda n=n: Fixed(n), "`epochs` must be an int, at least 1. Received: epochs=")
+            for n in (0, -1, 1.5, True, None, "3", NAN)
+        ),
         *((lambda n=n: Converged(patience=n), "`patience` must.*patience=") for n in (0, -1, 0.5)),
         *((lambda n=n: Converged(max_epochs=n), "`max_epochs` must") for n in (0, None)),
         *((lambda n=n: Converged(lr_patience=n), "`lr_patience` must") for n in (0, 1.0)),

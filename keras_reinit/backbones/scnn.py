@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.backbones.normalization import normalization
+from keras_reinit.backbones.units import Units, relu, require_images
 
 
 def scnn(
@@ -45,29 +45,14 @@ def scnn(
     Reference:
         Alabdulmohsin et al. 2021, Appendix B.
     """
-    if len(input_shape) != 3 or min(input_shape[:2]) < 4:
-        raise ValueError(
-            f"scnn needs images. Received: input_shape={input_shape}. "
-            "Expected (height, width, channels) with height and width of at least 4."
-        )
-    regularizer = keras.regularizers.L2(weight_decay) if weight_decay else None
-    weights = {"kernel_initializer": kernel_initializer, "kernel_regularizer": regularizer}
-
-    def normalized_relu(x, norm_name, relu_name):
-        layer = normalization(norm, norm_name)
-        return keras.layers.Activation("relu", name=relu_name)(x if layer is None else layer(x))
-
+    require_images("scnn", input_shape, least=4)
+    units = Units(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x = inputs
     for k, filters in enumerate((32, 32, 64, 64), start=1):
-        x = keras.layers.Conv2D(filters, 3, padding="same", name=f"block{k}_conv", **weights)(x)
-        x = normalized_relu(x, f"block{k}_norm", f"block{k}_out")
+        x = relu(units.convolution(x, f"block{k}", filters), f"block{k}_out")
         if k % 2 == 0:
             x = keras.layers.MaxPooling2D(name=f"block{k}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(512, name="dense", **weights)(x)
-    x = normalized_relu(x, "dense_norm", "dense_relu")
-    if dropout:
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
-    outputs = keras.layers.Dense(classes, name="head", **weights)(x)
-    return keras.Model(inputs, outputs, name=name)
+    x = units.dense(x, "dense", 512)
+    return keras.Model(inputs, units.head(x, classes, dropout), name=name)

@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_reinit import core
 from keras_reinit.callbacks.state import StateInWeights
-from keras_reinit.rounds import Progress, positive_int
+from keras_reinit.rounds import Progress, Rule, positive_int
 from keras_reinit.weights.apply import check_finite, resolve_seed
 from keras_reinit.weights.optimizer import learning_rate_of, reset_optimizer, set_learning_rate
 from keras_reinit.weights.select import walk
@@ -59,7 +59,7 @@ class ReinitCallback(keras.callbacks.Callback):
 
     def __init__(self, until, rounds=None, seed=None, reset_optimizer=True):
         super().__init__()
-        if not hasattr(until, "update"):
+        if not isinstance(until, Rule):
             raise TypeError(
                 "`until` is a rule of keras_reinit.rounds, such as Fixed(epochs=10). "
                 f"Received: until={until!r}"

@@ -53,7 +53,13 @@ class FullyConnectedReinit(ReinitCallback):
         """The trainable weights from the first re-initialised dense layer on."""
         slots = walk(self.model)
         first = self._first_position(slots)
-        return [slot for slot in slots if slot.position >= first and slot.variable.trainable]
+        chosen = [slot for slot in slots if slot.position >= first and slot.variable.trainable]
+        if not chosen:
+            raise ValueError(
+                f"Every layer of model '{self.model.name}' from '{slots[first].layer.name}' on is "
+                f"frozen. Received: last={self.last}. Expected a trainable one"
+            )
+        return chosen
 
     def _first_position(self, slots):
         hidden = [slot for slot in slots if not isinstance(slot.layer, NORMALIZATIONS)]

@@ -86,6 +86,8 @@ def _run_inlined(model, inputs, visit, context):
 
     def call(operation, *args, **kwargs):
         arguments = {**kwargs, **_accepted(operation, context)}
+        if not args and "inputs" in arguments:  # called by keyword
+            args = (arguments.pop("inputs"),)
         if isinstance(operation, keras.Model) and _has_graph(operation):
             nested = {key: value for key, value in arguments.items() if key == "training"}
             return _run_inlined(_functional(operation), args[0], visit, nested)

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_reinit.core import per_example, pooled
 from keras_reinit.weights.graph import rebuild
+from keras_reinit.weights.select import walk
 
 
 def recalibrate(model, data, layers=None):
@@ -24,8 +25,8 @@ def recalibrate(model, data, layers=None):
         layers: None for all BatchNormalization layers, or a list of some of them.
 
     Raises:
-        ValueError: if the model has no graph of layers, or a statistic is not finite. Nothing is
-            assigned then.
+        ValueError: if the model has such layers and no graph, or a statistic is not finite.
+            Nothing is assigned then.
 
     Example:
         >>> keras_reinit.shrink_perturb(model, shrink=0.5, perturb=0.0)
@@ -35,21 +36,26 @@ def recalibrate(model, data, layers=None):
     Reference:
         Ash & Adams 2020, Figure 6.
     """
-    everywhere = layers is None
+    allowed = None if layers is None else {id(layer) for layer in layers}
+    chosen = {
+        id(slot.layer)
+        for slot in walk(model)
+        if slot.statistic
+        and slot.layer.trainable
+        and (allowed is None or id(slot.layer) in allowed)
+    }
+    if not chosen:
+        return
     measured, outputs = [], []
 
     def call(_, operation, args, kwargs):
-        if not isinstance(operation, keras.layers.BatchNormalization) or not operation.trainable:
-            return operation(*args, **kwargs)
-        if not everywhere and not any(operation is layer for layer in layers):
+        if id(operation) not in chosen:
             return operation(*args, **kwargs)
         measured.append(operation)
         outputs.extend(per_example(ops.moveaxis(args[0], operation.axis, -1), axis=-1))
         return _OnOwnBatch(operation)(args[0])
 
     inputs, _ = rebuild(model, call)
-    if not measured:
-        return
     probe = keras.Model(inputs, outputs)
     probe.run_eagerly = True  # it runs once; tracing it would cost more
     moments = probe.predict(data, batch_size=_batch_size(data), verbose=0)

@@ -21,13 +21,13 @@ class Slot(NamedTuple):
 
     @property
     def is_kernel(self):
-        """Whether this is a weight matrix or filter bank: no bias, no scale, no offset."""
+        """Whether this is a weight matrix or filter bank: no bias, scale, offset, or slope."""
         own_name = self.variable.name
         return (
             not self.statistic
             and len(self.variable.shape) >= 2
             and "bias" not in own_name
-            and own_name not in ("gamma", "beta")
+            and own_name not in ("gamma", "beta", "scale", "alpha")
         )
 
     @property
@@ -111,7 +111,7 @@ def matching(model, patterns=None):
     patterns, chosen = [patterns] if isinstance(patterns, str) else list(patterns), set()
     if not patterns:
         raise ValueError(
-            "The list of patterns is empty. Received: []. Expected None for every trainable variable"
+            "The list of patterns is empty. Received: []. Expected None for every variable"
         )
     for pattern in patterns:
         try:

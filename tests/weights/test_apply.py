@@ -336,7 +336,12 @@ ALIVE = spoil("conv/kernel", 1.0)
         (ALIVE, lambda m: kr.reinitialize_subset(m, 0.5, by="size"), ValueError, "by='size'"),
         (ALIVE, lambda m: kr.reinitialize_subset(m, 0.5, scope="all"), ValueError, "scope='all'"),
         (ALIVE, lambda m: kr.reinitialize_subset(m, 0.5, where="norm"), ValueError, "'norm'"),
-        (ALIVE, lambda m: kr.reinitialize_subset(m, 0.5, where=".*bias"), ValueError, "no trai.*bias"),
+        (
+            ALIVE,
+            lambda m: kr.reinitialize_subset(m, 0.5, where=".*bias"),
+            ValueError,
+            "no trai.*bias",
+        ),
         *(
             (ALIVE, lambda m, a=a: kr.shrink_perturb(m, *a), ValueError, "finite number.*Received")
             for a in ((NAN, 0.1), (0.1, NAN), (INF, 0), (0.5, -0.1), (-0.1, 0.5))

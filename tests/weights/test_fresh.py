@@ -248,7 +248,9 @@ def test_a_quantised_layer_is_refused():
     model = of(layers.Dense(4, name="first"), layers.Dense(4, name="second"))
     model.layers[1].quantize("int8")
     before = everything(model)
-    with pytest.raises(ValueError, match="'second' is quantised.*Received: quantization_mode='int8'"):
+    with pytest.raises(
+        ValueError, match="'second' is quantised.*Received: quantization_mode='int8'"
+    ):
         kr.reinitialize(model, seed=0)
     assert_untouched(model, before)
 

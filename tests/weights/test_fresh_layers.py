@@ -14,7 +14,10 @@ LINES, IMAGES, VOLUMES = (None, 8, 4), (None, 8, 8, 4), (None, 6, 6, 6, 4)
 # name: (function that makes the layer, shape of its input)
 LAYERS = {
     "Dense": (lambda: layers.Dense(40), VECTORS),
-    "EinsumDense": (lambda: layers.EinsumDense("abc,cde->abde", (None, 5, 9), bias_axes="de"), SEQUENCES),
+    "EinsumDense": (
+        lambda: layers.EinsumDense("abc,cde->abde", (None, 5, 9), bias_axes="de"),
+        SEQUENCES,
+    ),
     "Conv1D": (lambda: layers.Conv1D(16, 3), LINES),
     "Conv2D": (lambda: layers.Conv2D(16, 3), IMAGES),
     "Conv2D grouped": (lambda: layers.Conv2D(32, 3, groups=2), IMAGES),
@@ -47,7 +50,7 @@ LAYERS = {
     "Attention": (lambda: layers.Attention(use_scale=True), SEQUENCES),
     "PReLU": (lambda: layers.PReLU("he_normal"), (None, 40, 10)),
     "BatchNormalization": (lambda: layers.BatchNormalization(), VECTORS),
-    "GroupNormalization": (lambda: layers.GroupNormalization(4), IMAGES[:3] + (8,)),
+    "GroupNormalization": (lambda: layers.GroupNormalization(4), (*IMAGES[:3], 8)),
     "LayerNormalization": (lambda: layers.LayerNormalization(), VECTORS),
     "RMSNormalization": (lambda: layers.RMSNormalization(), VECTORS),
     "SpectralNormalization": (
@@ -59,7 +62,10 @@ LAYERS = {
         lambda: layers.Dense(40, kernel_initializer=keras.initializers.HeUniform(seed=3)),
         VECTORS,
     ),
-    "constants": (lambda: layers.Dense(40, kernel_initializer="ones", bias_initializer="zeros"), VECTORS),
+    "constants": (
+        lambda: layers.Dense(40, kernel_initializer="ones", bias_initializer="zeros"),
+        VECTORS,
+    ),
 }
 each_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -163,7 +169,11 @@ def test_values_have_the_dtype_of_the_variable(policy):
     [
         (lambda init: layers.Dense(64, kernel_initializer=init), (None, 50), 50),
         (lambda init: layers.Conv2D(32, 3, kernel_initializer=init), IMAGES, 36),
-        (lambda init: layers.DepthwiseConv2D(3, depth_multiplier=16, depthwise_initializer=init), IMAGES, 36),
+        (
+            lambda init: layers.DepthwiseConv2D(3, depth_multiplier=16, depthwise_initializer=init),
+            IMAGES,
+            36,
+        ),
     ],
     ids=["dense", "convolution", "depthwise"],
 )

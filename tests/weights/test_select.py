@@ -9,7 +9,7 @@ import keras_reinit as kr
 from keras_reinit.weights.select import walk
 
 
-def nested():
+def make_nested():
     """A model in a model, with a shared layer, a normalisation and a frozen layer."""
     keras.utils.clear_session()
     encoder = keras.Sequential(
@@ -28,6 +28,11 @@ def nested():
     return keras.Model(inputs, layers.Dense(2, name="head")(x), name="model")
 
 
+@pytest.fixture(scope="module")
+def nested():
+    return make_nested()
+
+
 NAMES = [
     "dense_in/kernel",
     "dense_in/bias",
@@ -40,11 +45,10 @@ NAMES = [
 ]
 
 
-def test_none_chooses_every_trainable_variable_in_order():
-    model = nested()
-    chosen = kr.select(model)
+def test_none_chooses_every_trainable_variable_in_order(nested):
+    chosen = kr.select(nested)
     assert list(chosen) == NAMES
-    assert [id(v) for v in chosen.values()] == [id(v) for v in model.trainable_variables]
+    assert [id(v) for v in chosen.values()] == [id(v) for v in nested.trainable_variables]
 
 
 @pytest.mark.parametrize(
@@ -63,28 +67,29 @@ def test_none_chooses_every_trainable_variable_in_order():
         (("head", "head/.*"), ["head/kernel", "head/bias"]),
     ],
 )
-def test_patterns(pattern, expected):
-    assert list(kr.select(nested(), pattern)) == expected
+def test_patterns(pattern, expected, nested):
+    assert list(kr.select(nested, pattern)) == expected
 
 
 @pytest.mark.parametrize(
-    "pattern", ["nothing", "hea", "frozen", "encoder/frozen/kernel", "dropout", "norm/moving_mean", ""]
+    "pattern",
+    ["nothing", "hea", "frozen", "encoder/frozen/kernel", "dropout", "norm/moving_mean", ""],
 )
-def test_a_pattern_without_a_match_names_itself_and_what_there_is(pattern):
+def test_a_pattern_without_a_match_names_itself_and_what_there_is(pattern, nested):
     with pytest.raises(ValueError, match="(?s)'model'.*Received: pattern=.*head/kernel") as error:
-        kr.select(nested(), ["head", pattern])
+        kr.select(nested, ["head", pattern])
     assert repr(pattern) in str(error.value)
 
 
 @pytest.mark.parametrize("pattern", ["(", ["head", 3], [None]])
-def test_what_is_no_regular_expression_is_refused(pattern):
+def test_what_is_no_regular_expression_is_refused(pattern, nested):
     with pytest.raises(ValueError, match="A pattern is a regular expression.*Received"):
-        kr.select(nested(), pattern)
+        kr.select(nested, pattern)
 
 
-def test_an_empty_list_chooses_nothing_and_is_refused():
+def test_an_empty_list_chooses_nothing_and_is_refused(nested):
     with pytest.raises(ValueError, match="Received"):
-        kr.select(nested(), [])
+        kr.select(nested, [])
 
 
 @pytest.mark.parametrize(
@@ -113,9 +118,9 @@ def test_a_model_that_is_not_built_is_refused(act):
 
 
 def test_names_do_not_depend_on_what_was_built_before():
-    one = [slot.name for slot in walk(nested())]
+    one = [slot.name for slot in walk(make_nested())]
     layers.Dense(1), layers.BatchNormalization()
-    assert [slot.name for slot in walk(nested())] == one
+    assert [slot.name for slot in walk(make_nested())] == one
 
 
 def test_names_are_unique_whatever_the_user_calls_things():
@@ -144,7 +149,7 @@ def test_names_are_unique_whatever_the_user_calls_things():
 
 
 def test_order_and_positions_survive_saving(tmp_path):
-    model = nested()
+    model = make_nested()
     model.save(tmp_path / "model.keras")
     twin = keras.models.load_model(tmp_path / "model.keras")
     assert [slot.name for slot in walk(twin)] == [slot.name for slot in walk(model)]
@@ -154,8 +159,8 @@ def test_order_and_positions_survive_saving(tmp_path):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
-def test_statistics_and_frozen_layers_are_walked_over_and_marked():
-    slots = {slot.name: slot for slot in walk(nested())}
+def test_statistics_and_frozen_layers_are_walked_over_and_marked(nested):
+    slots = {slot.name: slot for slot in walk(nested)}
     assert slots["encoder/norm/moving_mean"].statistic
     assert not slots["encoder/frozen/kernel"].statistic
     assert not slots["encoder/frozen/kernel"].variable.trainable
@@ -184,10 +189,22 @@ def test_other_state_is_no_weight():
         (lambda: layers.SeparableConv2D(3, 2), (5, 5, 2), {"depthwise_kernel", "pointwise_kernel"}),
         (lambda: layers.Embedding(5, 3), (4,), {"embeddings"}),
         (lambda: layers.LayerNormalization(axis=(1, 2)), (4, 3), set()),
+        (lambda: layers.RMSNormalization(axis=(1, 2)), (4, 3), set()),
+        (lambda: layers.PReLU(), (4, 3), set()),
         (lambda: layers.BatchNormalization(), (4, 3), set()),
         (lambda: layers.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d"), (5, 3), {"kernel"}),
     ],
-    ids=["lstm", "gru", "separable", "embedding", "layer norm", "batch norm", "einsum"],
+    ids=[
+        "lstm",
+        "gru",
+        "separable",
+        "embedding",
+        "layer norm",
+        "rms norm",
+        "prelu",
+        "batch norm",
+        "einsum",
+    ],
 )
 def test_what_a_kernel_is(layer, shape, kernels):
     model = keras.Sequential([keras.Input(shape), layer()])
