@@ -17,7 +17,7 @@ from experiments.errors import UsageError
 from experiments.options import option
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
-BACKBONES = ("scnn", "mlp")
+BACKBONES = ("scnn", "mlp", "vgg16", "mobilenet", "resnet50")
 SAMPLE_IMAGES = 256  # training images on which LW measures the output of a block
 POINTS = 3  # evaluations within a round, for the learning curves
 CURVE_IMAGES = 500  # test images that they look at; the table is measured on all

@@ -288,6 +288,11 @@ def _check_sample(sample):
                 "repeats for ever. Expected e.g. sample=data.take(4)"
             )
         return
+    if hasattr(sample, "__next__"):
+        raise ValueError(
+            "A sample is gone through more than once. Received: a generator. Expected an array, a "
+            "structure of arrays, or a data set"
+        )
     for array in keras.tree.flatten(sample):
         if hasattr(array, "shape"):
             values = keras.ops.convert_to_numpy(array)

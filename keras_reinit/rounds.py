@@ -1,6 +1,7 @@
 """When a round of training ends: pure, serialisable rules and the state that they decide on."""
 
 import math
+import numbers
 from typing import NamedTuple
 
 import keras
@@ -234,14 +235,14 @@ def positive_int(name, value):
         value: what was received.
 
     Returns:
-        The value.
+        The value as a Python int.
 
     Raises:
         ValueError: if it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"`{name}` must be an int, at least 1. Received: {name}={value!r}")
-    return value
+    return int(value)
 
 
 def _direction(monitor, mode):

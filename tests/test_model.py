@@ -247,9 +247,10 @@ def test_a_sample_of_one_repeated_constant_is_refused():
         (lambda x, data: np.where(x > 5, np.nan, x), "not finite"),
         (lambda x, data: data.repeat(), "repeats for ever"),
         (lambda x, data: data.take(0), "empty"),
+        (lambda x, data: iter([(x,)]), "a generator"),
         (lambda x, data: x[..., :1], "incompatible"),
     ],
-    ids=["empty", "nan", "endless", "no batch", "other shape"],
+    ids=["empty", "nan", "endless", "no batch", "generator", "other shape"],
 )
 def test_a_bad_sample_is_refused_and_nothing_changes(make, message, images, rng):
     import tensorflow as tf

@@ -4,7 +4,14 @@ from typing import NamedTuple
 
 
 class SignTest(NamedTuple):
-    """Outcome of a sign test."""
+    """Outcome of a sign test.
+
+    Attributes:
+        wins: pairs in which the treatment scored higher.
+        losses: pairs in which the control did.
+        ties: pairs in which neither did; they are dropped.
+        p_value: probability of at least so many wins if both were alike.
+    """
 
     wins: int
     losses: int

@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_reinit import core
 from keras_reinit.callbacks.state import StateInWeights
+from keras_reinit.model import ReinitModel
 from keras_reinit.rounds import Progress, Rule, positive_int
 from keras_reinit.weights.apply import check_finite, resolve_seed
 from keras_reinit.weights.optimizer import learning_rate_of, reset_optimizer, set_learning_rate
@@ -94,7 +95,7 @@ class ReinitCallback(keras.callbacks.Callback):
         """How many rounds a training of this model has."""
         if self.rounds is not None:
             return self.rounds
-        if not hasattr(model, "blocks"):
+        if not isinstance(model, ReinitModel):
             raise ValueError(
                 "The number of rounds follows from the blocks of a ReinitModel. Received: a model "
                 f"of {type(model)} and rounds=None. Expected `rounds`, or a ReinitModel"

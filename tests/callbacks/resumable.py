@@ -1,6 +1,6 @@
 """A training that can be killed: run as a process of its own by `test_resume`, or imported.
 
-Arguments: one JSON object, see `Case`. When training ends, its weights go into `<folder>/final.npz`.
+Arguments: one JSON object, see `Case`. When training ends, its weights are in `final.npz`.
 """
 
 import dataclasses
