@@ -159,10 +159,10 @@ def test_fully_connected_renews_these_layers_and_no_others(network, last, expect
     assert len(actions) == ROUNDS - 1
     for before, after in actions:
         layers, fresh = ([layer(arrays, name) for name in names] for arrays in (before, after))
-        for new, wanted in zip(
+        for renewed, wanted in zip(
             fresh, reference.fully_connected_reinit(layers, fresh, dense), strict=True
         ):
-            assert_equal(wanted, new)
+            assert_equal(wanted, renewed)
         for name in expected:
             assert (before[f"{name}/kernel"] != after[f"{name}/kernel"]).all()
             np.testing.assert_array_equal(after[f"{name}/bias"], 0.0)
