@@ -9,7 +9,13 @@ import numpy as np
 from keras_reinit import blocks as cuts
 from keras_reinit import core
 from keras_reinit.layers import FrozenNormalization
-from keras_reinit.weights.apply import assign_rescaled, redraw, resolve_seed, with_statistics
+from keras_reinit.weights.apply import (
+    assign_rescaled,
+    frobenius_norms,
+    redraw,
+    resolve_seed,
+    with_statistics,
+)
 from keras_reinit.weights.graph import rebuild, trace
 from keras_reinit.weights.normalization_statistics import recalibrate
 from keras_reinit.weights.select import walk
@@ -95,8 +101,8 @@ class ReinitModel(keras.Model):
         self._record_norms()
 
     def _record_norms(self):
-        norms = [float(core.frobenius_norm(slot.variable.value)) for slot in self._weights()]
-        self._norms.assign(np.asarray(norms, "float32"))
+        norms = frobenius_norms(self._weights())
+        self._norms.assign(np.asarray(list(norms.values()), "float32"))
 
     def _weights(self):
         return [slot for slot in walk(self) if not slot.statistic]
@@ -197,7 +203,8 @@ class ReinitModel(keras.Model):
         index = self.block_index(block)
         _check_sample(sample)
         layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
-        with self.restored_on_error():
+        statistics = [slot.variable for slot in walk(self) if slot.statistic]
+        with restored_on_error(statistics):
             recalibrate(self, sample, layers)
             moments = self._moments(sample)
             self.blocks[index].normalization.freeze(
@@ -248,16 +255,17 @@ class ReinitModel(keras.Model):
             self._record_norms()
         return entries
 
-    @contextlib.contextmanager
-    def restored_on_error(self):
-        """Put all weights back if what happens inside fails half-way."""
-        before = [keras.ops.copy(variable.value) for variable in self.weights]
-        try:
-            yield
-        except BaseException:
-            for variable, value in zip(self.weights, before, strict=True):
-                variable.assign(value)
-            raise
+
+@contextlib.contextmanager
+def restored_on_error(variables):
+    """Put variables back if what happens inside fails half-way."""
+    before = [keras.ops.copy(variable.value) for variable in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        raise
 
 
 def _predict(model, data):

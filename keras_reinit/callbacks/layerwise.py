@@ -3,7 +3,7 @@
 import keras
 
 from keras_reinit.callbacks.base import ReinitCallback
-from keras_reinit.model import ReinitModel
+from keras_reinit.model import ReinitModel, restored_on_error
 from keras_reinit.rounds import positive_int
 
 
@@ -87,7 +87,7 @@ class LayerwiseReinit(ReinitCallback):
 
     def start_round(self, index, seed):
         block = index // self.iterations
-        with self.model.restored_on_error():
+        with restored_on_error(self.model.weights):
             if self.rescale is not None:
                 self.model.rescale(block, self.rescale)
             if self.normalize:

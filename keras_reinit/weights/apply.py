@@ -73,14 +73,12 @@ def redraw(slots, seed, masks=None):
     Args:
         slots: list of `Slot`.
         seed: int.
-        masks: None, or a dict {name: boolean array}.
+        masks: None, or a dict {name: boolean array}, as `subset_masks` makes it.
 
     Returns:
         The number of entries drawn, an int.
     """
     fresh = FreshValues(slots)
-    if masks is not None:
-        check_finite(slots)
     entries = 0
     for slot in slots:
         value = fresh.draw(slot, seed)
@@ -94,16 +92,24 @@ def redraw(slots, seed, masks=None):
     return entries
 
 
+def frobenius_norms(slots):
+    """The norm of each slot: {name: float}."""
+    return {slot.name: float(core.frobenius_norm(slot.variable.value)) for slot in slots}
+
+
 def check_finite(slots):
-    """Refuse weights that hold nan or inf."""
-    for slot in slots:
-        # The sum of squares is finite exactly where every entry is (short of overflow, also a
-        # divergence), and costs one read.
-        if not np.isfinite(float(core.frobenius_norm(slot.variable.value))):
+    """Refuse weights that hold nan or inf; return the norms that tell.
+
+    A norm is finite exactly where every entry is (short of overflow, also a divergence).
+    """
+    norms = frobenius_norms(slots)
+    for name, norm in norms.items():
+        if not math.isfinite(norm):
             raise ValueError(
-                f"Variable '{slot.name}' holds values that are not finite: training has diverged, "
+                f"Variable '{name}' holds values that are not finite: training has diverged, "
                 "and re-initialising a part of the network cannot mend it. Lower the learning rate"
             )
+    return norms
 
 
 def reinitialize_subset(
@@ -258,7 +264,7 @@ def init_norms(model):
         >>> norms = keras_reinit.init_norms(model)  # before training
         >>> keras_reinit.rescale(model, norms)  # after it
     """
-    return {slot.name: float(core.frobenius_norm(slot.variable.value)) for slot in matching(model)}
+    return frobenius_norms(matching(model))
 
 
 def rescale(model, norms, where=None):
@@ -293,7 +299,7 @@ def rescale(model, norms, where=None):
             f"The recorded norms are not those of model '{model.name}'. "
             f"Norms without a variable: {unknown}. Variables without a norm: {missing}"
         )
-    assign_rescaled(slots, {name: norms[name] for name in names & set(norms)})
+    assign_rescaled(slots, norms)
 
 
 def assign_rescaled(slots, norms, unit="variables"):
@@ -311,15 +317,14 @@ def assign_rescaled(slots, norms, unit="variables"):
         )
     if unit == "kernels":
         slots = [slot for slot in slots if slot.is_kernel]
-    check_finite(slots)
     targets = {}
-    for slot in slots:
-        target, current = norms[slot.name], float(core.frobenius_norm(slot.variable.value))
+    for name, current in check_finite(slots).items():
+        target = norms[name]
         if not (math.isfinite(target) and target >= 0):
             raise ValueError(
-                f"A norm must be finite and at least 0. Received: norms[{slot.name!r}]={target}"
+                f"A norm must be finite and at least 0. Received: norms[{name!r}]={target}"
             )
-        targets[slot.name] = (target, current)
+        targets[name] = (target, current)
     if unit == "layers":
         factors = _layer_factors(slots, targets)
         for slot in slots:

@@ -91,20 +91,7 @@ def _unused(name, names):
 
 
 def matching(model, patterns=None):
-    """The trainable slots that patterns choose.
-
-    Args:
-        model: a built `keras.Model`.
-        patterns: None for every trainable variable, or one regular expression or a list of them.
-            A pattern has to match in full a variable's name ("dense/kernel"), the name of a layer
-            ("dense") or a path of layers that it lies in ("encoder", "encoder/dense").
-
-    Returns:
-        A list of `Slot`, in the order of the model.
-
-    Raises:
-        ValueError: if a pattern matches no trainable variable, or is no regular expression.
-    """
+    """The trainable slots that patterns choose, a list in the order of the model: see `select`."""
     slots = [slot for slot in walk(model) if slot.variable.trainable]
     if patterns is None:
         return slots
