@@ -1,7 +1,8 @@
-"""The command line: `python -m experiments list | run NAME | compare`."""
+"""The command line: `python -m experiments list | plan NAME | run NAME | report | compare`."""
 
 import argparse
 import dataclasses
+import datetime
 import os
 import pathlib
 import sys
@@ -10,8 +11,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from experiments import compare, experiment
 from experiments.errors import UsageError
-from experiments.options import add_options, chosen
-from experiments.records import RunLog, write_json
+from experiments.experiment import Context
+from experiments.export import versions, write_csv, write_json
+from experiments.options import add_options, chosen, number, restored
+from experiments.store import Store
+
+STORE = "results/runs.sqlite"
 
 
 def main(arguments=None):
@@ -21,7 +26,8 @@ def main(arguments=None):
         arguments: list of str, or None for those of the process.
 
     Returns:
-        The exit status: 0, 2 after a mistake in the command, 130 after an interrupt.
+        The exit status: 0, 1 where runs failed, 2 after a mistake in the command, 130 after an
+        interrupt.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -40,27 +46,92 @@ def _parser(arguments):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="every experiment: paper, table, sizes, cost")
-    _add_json(listing)
     listing.set_defaults(command=_list)
 
-    runner = commands.add_parser("run", help="one table or figure of a paper")
-    if arguments[:1] == ["run"] and arguments[1:] and not arguments[1].startswith("-"):
+    named = arguments[:1] in (["plan"], ["run"]) and arguments[1:]
+    if named and not arguments[1].startswith("-"):
         experiment.find(arguments[1])  # names the nearest where there is none
-    named = runner.add_subparsers(required=True, metavar="NAME", dest="name")
-    for name in experiment.names():
-        found = experiment.find(name)
-        sizes = found.sizes
-        each = named.add_parser(name, help=f"{found.paper}, {found.item}: {found.title}")
-        each.add_argument("--size", choices=sorted(sizes), default="smoke", help="default: smoke")
-        add_options(each, sizes["smoke"])
-        _add_json(each)
+    plans = commands.add_parser("plan", help="how many runs an experiment has, how long they take")
+    for each in _named(plans):
+        _add_run_options(each)
+        each.add_argument(
+            "--devices", type=number(int, 1), default=1, metavar="N", help="devices that share it"
+        )
+        each.add_argument(
+            "--speedup",
+            type=number(float, 0.001),
+            default=1.0,
+            metavar="X",
+            help="how many times as fast as this one each of them is",
+        )
+        each.set_defaults(command=_plan)
+
+    runs = commands.add_parser("run", help="one table or figure: does what is missing")
+    for each in _named(runs):
+        _add_run_options(each)
         each.set_defaults(command=_run)
+
+    report = commands.add_parser("report", help="one page with everything that was run")
+    report.add_argument("names", nargs="*", metavar="NAME", help="experiments (default: all)")
+    report.add_argument("--store", default=STORE, metavar="FILE", help=f"default: {STORE}")
+    report.add_argument("--out", default="results/report", metavar="FOLDER", help="for the page")
+    report.set_defaults(command=_report)
 
     comparison = commands.add_parser("compare", help="all methods on one data set")
     add_options(comparison, compare.Settings())
-    _add_json(comparison)
+    comparison.add_argument(
+        "--out",
+        default="results/compare",
+        metavar="FOLDER",
+        help="for runs.sqlite, runs.csv, runs.json and the pictures (default: results/compare)",
+    )
+    _add_data_options(comparison)
     comparison.set_defaults(command=_compare)
+
+    for each in (listing, comparison):
+        _add_json(each)
     return parser
+
+
+def _named(parser):
+    """One parser for each experiment."""
+    named = parser.add_subparsers(required=True, metavar="NAME", dest="name")
+    for name in experiment.names():
+        found = experiment.find(name)
+        each = named.add_parser(name, help=f"{found.paper}, {found.item}: {found.title}")
+        each.add_argument(
+            "--size", choices=sorted(found.sizes), default="smoke", help="default: smoke"
+        )
+        add_options(each, found.sizes["smoke"])
+        yield each
+
+
+def _add_run_options(parser):
+    parser.add_argument(
+        "--store",
+        default=STORE,
+        metavar="FILE",
+        help=f"where finished runs are kept; several processes may share it (default: {STORE})",
+    )
+    _add_data_options(parser)
+    _add_json(parser)
+
+
+def _add_data_options(parser):
+    parser.add_argument(
+        "--data-dir",
+        default=os.environ.get("TFDS_DATA_DIR"),
+        metavar="DIR",
+        help="TFDS folder (default: TFDS_DATA_DIR of the environment, or TFDS's own)",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="prepare a data set over the network if missing"
+    )
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="also do runs that another machine, now gone, has begun",
+    )
 
 
 def _add_json(parser):
@@ -68,15 +139,16 @@ def _add_json(parser):
 
 
 def _list(options):
-    from experiments.report import table
+    from experiments.report.tables import Table, as_text
 
     rows = [(name, experiment.find(name)) for name in experiment.names()]
     body = [
-        [name, found.paper, found.item, size, found.cost[size]]
+        (name, found.paper, found.item, size, found.cost[size])
         for name, found in rows
         for size in sorted(found.sizes, reverse=True)
     ]
-    print(table(["name", "paper", "item", "size", "cost"], body, left=5))
+    header = ("name", "paper", "item", "size", "cost")
+    print(as_text(Table("Experiments", header, tuple(body), left=5)))
     if options.json:
         entries = [
             {
@@ -85,7 +157,7 @@ def _list(options):
                 "item": found.item,
                 "title": found.title,
                 "sizes": sorted(found.sizes, reverse=True),
-                "cost": found.cost,
+                "cost": dict(found.cost),
             }
             for name, found in rows
         ]
@@ -93,43 +165,108 @@ def _list(options):
     return 0
 
 
+def _plan(options):
+    from experiments import planning
+    from experiments.report.tables import as_text
+
+    found = experiment.find(options.name)
+    specs = found.runs(chosen(found.sizes[options.size], options))
+    missing = specs
+    if pathlib.Path(options.store).exists():
+        with Store(options.store) as store:
+            missing = [spec for spec in specs if store.state(spec)[0] != "finished"]
+    kinds = planning.probe(missing)
+    arguments = kinds, len(specs) - len(missing), options.devices, options.speedup
+    print(as_text(planning.table(*arguments)))
+    if options.json:
+        write_json(options.json, planning.summary(*arguments))
+    return 0
+
+
 def _run(options):
     found = experiment.find(options.name)
     settings = chosen(found.sizes[options.size], options)
-    header = {"experiment": options.name, "settings": dataclasses.asdict(settings)}
-    log = RunLog(found.summarize, header, [options.json] if options.json else [])
-    status = _collect(log, found, settings)
-    if log.runs:
-        print(found.report(found.summarize(log.runs)))
-    return status
+    files = [options.json] if options.json else []
+    return _perform(options, options.name, found, settings, options.store, files)[0]
 
 
 def _compare(options):
     settings = chosen(compare.Settings(), options)
-    compare.check(settings)
-    folder = pathlib.Path(settings.out)
-    json_files = [folder / "runs.json", *([options.json] if options.json else [])]
-    header = {"command": "compare", "settings": dataclasses.asdict(settings)}
-    log = RunLog(compare.summarize, header, json_files, folder / "runs.csv")
-    status = _collect(log, compare, settings)
-    if log.runs:
-        print(compare.report(compare.summarize(log.runs), settings))
-        compare.draw(log.runs, settings, folder)
-        print(f"\nWritten: {folder}/ runs.csv, runs.json, learning_curves.png, accuracy.png")
+    folder = pathlib.Path(options.out)
+    files = [folder / "runs.json", *([options.json] if options.json else [])]
+    status, records = _perform(
+        options, "compare", compare.EXPERIMENT, settings, folder / "runs.sqlite", files
+    )
+    if records:
+        write_csv(folder / "runs.csv", records)
+        pictures = compare.EXPERIMENT.figures(records)
+        for name, (_, draw) in pictures.items():
+            draw().savefig(folder / f"{name}.png")
+        print(f"Written: {folder}/", "runs.csv, runs.json,", *(f"{name}.png" for name in pictures))
     return status
 
 
-def _collect(log, source, settings):
-    """Run until done or interrupted; finished runs are in the log either way."""
-    from experiments.progress import Progress
+def _perform(options, name, found, settings, path, json_files):
+    """Do what is missing, print the tables; returns the exit status and all finished records."""
+    from experiments import runner
+    from experiments.report.tables import as_text
 
-    try:
-        with Progress(source.count(settings)) as progress:
-            for record in source.run(settings, [progress]):
-                log.add(record)
-    except KeyboardInterrupt:
-        print(f"Interrupted. Finished runs: {len(log.runs)}", file=sys.stderr)
-        return 130
+    specs = found.runs(settings)
+    status = 0
+    with Store(path) as store:
+        store.request(name, dataclasses.asdict(settings))
+        before = store.states(specs)["finished"]
+        context = Context(
+            options.data_dir, options.download, backups=store.path.with_suffix(".backups")
+        )
+        try:
+            runner.perform(specs, store, context, options.take_over)
+        except KeyboardInterrupt:
+            status = 130
+            print("Interrupted. The same command does the rest.", file=sys.stderr)
+        records = store.records(specs)
+        account, failed = runner.account(specs, store, before)
+    if records:
+        rows = found.summarize(records)
+        print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n")
+        content = {"experiment": name, "settings": dataclasses.asdict(settings)}
+        content |= {"versions": versions(), "runs": records, "summary": rows}
+        for file in json_files:
+            write_json(file, content)
+    print(account, file=sys.stderr)
+    return status or int(failed), records
+
+
+def _report(options):
+    from experiments.report import page
+
+    catalogue = {name: experiment.find(name) for name in options.names or experiment.names()}
+    if not options.names:
+        catalogue["compare"] = compare.EXPERIMENT
+    if not pathlib.Path(options.store).exists():
+        raise UsageError(
+            f"There is no store of runs. Received: --store {options.store}. Expected the file that "
+            "`run` wrote to, or `run` first."
+        )
+    with Store(options.store) as store:
+        requests = store.requests()
+        lacking = [name for name in options.names if name not in requests]
+        if lacking or not requests:
+            raise UsageError(
+                f"Nothing was run yet. Received: {', '.join(lacking) or 'an empty store'}, --store "
+                f"{options.store}. Expected `run {lacking[0] if lacking else 'NAME'}` first."
+            )
+        found = {
+            name: (each, store.records(each.runs(restored(each.sizes["smoke"], requests[name]))))
+            for name, each in catalogue.items()
+            if name in requests
+        }
+    facts = {
+        "Written": datetime.date.today().isoformat(),
+        "With": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
+    for file in page.write(found, pathlib.Path(options.out), facts):
+        print(file)
     return 0
 
 

@@ -11,16 +11,15 @@ LW 1.1 (5 of 6).
 """
 
 import dataclasses
-import time
+import statistics
 
 from experiments.errors import UsageError
+from experiments.experiment import Experiment
 from experiments.options import option
+from experiments.report.statistics import against_baseline, grouped, paired
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
-BACKBONES = ("scnn", "mlp", "vgg16", "mobilenet", "resnet50")
-SAMPLE_IMAGES = 256  # training images on which LW measures the output of a block
-POINTS = 3  # evaluations within a round, for the learning curves
-CURVE_IMAGES = 500  # test images that they look at; the table is measured on all
+BLOCKS = {"scnn": 4, "mlp": 2, "vgg16": 13, "mobilenet": 7, "resnet50": 16}  # of each backbone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +27,11 @@ class Settings:
     """What the command line can change."""
 
     dataset: str = option("digits", "scikit-learn's digits, or the TFDS name of an image set")
-    data_dir: str | None = option(None, "TFDS folder (default: TFDS's own)", kind=str)
-    download: bool = option(False, "prepare the data set over the network where it is missing")
     image_size: int | None = option(
         None, "side of the square that images are resized to (default: as they are)", None, 4, int
     )
     method: tuple[str, ...] = option(METHODS, "methods", choices=METHODS)
-    backbone: str = option("scnn", "network", choices=BACKBONES)
+    backbone: str = option("scnn", "network", choices=tuple(BLOCKS))
     seeds: int = option(12, "number of seeds, from 0", minimum=1)
     train_size: int = option(50, "training images, drawn anew for every seed", minimum=1)
     rounds: int | None = option(
@@ -43,14 +40,13 @@ class Settings:
     epochs: int = option(40, "epochs of a round; BL trains epochs * rounds at once", minimum=1)
     batch_size: int = option(25, "images of a batch", minimum=1)
     learning_rate: float = option(0.005, "learning rate of SGD with momentum 0.9", minimum=0.0)
-    out: str = option("results/compare", "folder for runs.csv, runs.json and the pictures")
 
 
-def check(settings):
-    """Refuses settings that cannot work.
+def runs(settings):
+    """Every method on every seed.
 
     Raises:
-        UsageError: if a batch is larger than the training set.
+        UsageError: if a batch is larger than the training set, or LW cannot have so many rounds.
     """
     if settings.batch_size > settings.train_size:
         raise UsageError(
@@ -58,168 +54,108 @@ def check(settings):
             f"{settings.batch_size}, train_size={settings.train_size}. "
             "Expected batch_size <= train_size."
         )
-
-
-def count(settings):
-    """The number of runs."""
-    return settings.seeds * len(settings.method)
-
-
-def run(settings, callbacks=()):
-    """Train every method on every seed; yields one record a run."""
-    import keras
-
-    import keras_reinit as kr
-    from experiments import data, protocol
-
-    whole = data.load(settings.dataset, settings.data_dir, settings.download, settings.image_size)
-    backbone = getattr(kr.backbones, settings.backbone)(whole.x_train.shape[1:], whole.classes)
-    model = kr.ReinitModel(backbone)
-    rounds = _rounds(settings, len(model.blocks))
-    steps = settings.train_size // settings.batch_size
-    protocol.compile_for(model, keras.optimizers.SGD(settings.learning_rate, 0.9), steps)
-    test = data.evaluation_batches(whole.x_test, whole.y_test)
-    glimpse = data.evaluation_batches(whole.x_test[:CURVE_IMAGES], whole.y_test[:CURVE_IMAGES])
-    for seed in range(settings.seeds):
-        part = data.subset(whole, settings.train_size, seed)
-        stream = data.batches(part.x_train, part.y_train, settings.batch_size, seed)
-        train = data.evaluation_batches(part.x_train, part.y_train)
-        sample = data.one_batch(part.x_train[:SAMPLE_IMAGES])
-        for method in settings.method:
-            start = time.perf_counter()
-            protocol.restart(model, seed)
-            curve = _fit(model, stream, glimpse, method, sample, seed, rounds, settings, callbacks)
-            yield {
-                "method": method,
-                "dataset": settings.dataset,
-                "backbone": settings.backbone,
-                "train_size": settings.train_size,
-                "rounds": rounds,
-                "epochs": settings.epochs,
-                "seed": seed,
-                "test_accuracy": protocol.evaluate(model, test),
-                "train_accuracy": protocol.evaluate(model, train),
-                "seconds": round(time.perf_counter() - start, 2),
-                "curve": curve,
-            }
-
-
-def _fit(model, stream, glimpse, method, sample, seed, rounds, settings, callbacks):
-    """Train by one method; returns the learning curve, a list of [epoch, accuracy]."""
-    import keras_reinit as kr
-    from experiments import methods, protocol
-
-    reinitialization = methods.callbacks(
-        method,
-        until=kr.rounds.Fixed(epochs=settings.epochs),
-        rounds=rounds,
-        iterations=rounds // len(model.blocks),
-        sample=sample,
-        seed=seed,
-    )
-    evaluated = _evaluated(rounds, settings.epochs)
-    history = protocol.fit(
-        model,
-        stream,
-        epochs=rounds * settings.epochs,
-        steps=settings.train_size // settings.batch_size,
-        callbacks=[*reinitialization, *callbacks],
-        validation_data=glimpse,
-        validation_freq=evaluated,
-    ).history
-    return [list(point) for point in zip(evaluated, history["val_accuracy"], strict=True)]
-
-
-def _rounds(settings, blocks):
-    """The rounds of all methods; LW needs a multiple of the blocks."""
+    blocks = BLOCKS[settings.backbone]
     rounds = blocks if settings.rounds is None else settings.rounds
     if "LW" in settings.method and rounds % blocks:
         raise UsageError(
             f"LW has one or more rounds a block. Received: rounds={rounds} for a network of "
             f"{blocks} blocks. Expected a multiple of {blocks}."
         )
-    return rounds
+    common = dataclasses.asdict(settings) | {"task": "comparison", "rounds": rounds}
+    del common["seeds"]
+    return [
+        {**common, "method": method, "seed": seed}
+        for seed in range(settings.seeds)
+        for method in settings.method
+    ]
 
 
-def _evaluated(rounds, epochs):
-    """Epochs, from 1, after which the test set is looked at: the last of each round among them."""
-    within = sorted({round(epochs * point / POINTS) for point in range(1, POINTS + 1)} - {0})
-    return [start * epochs + epoch for start in range(rounds) for epoch in within]
-
-
-def summarize(runs):
+def summarize(records):
     """One row a method: mean, deviation, gain over BL and its significance."""
-    from experiments.report import against_baseline
-
-    scores: dict = {}
-    train: dict = {}
-    for record in runs:
-        scores.setdefault(record["method"], {})[record["seed"]] = record["test_accuracy"]
-        train.setdefault(record["method"], []).append(record["train_accuracy"])
-    rows = against_baseline(scores)
+    by_method = grouped(records, "method")
+    rows = against_baseline(paired(records, ["seed"]))
     for row in rows:
-        row["train_accuracy_mean"] = sum(train[row["method"]]) / len(train[row["method"]])
+        train = [record["train_accuracy"] for record in by_method[row["method"]]]
+        row["train_accuracy_mean"] = statistics.fmean(train)
+        row["setting"] = _setting(records[0])
     return rows
 
 
-def report(summary, settings):
-    """The table as text."""
-    from experiments.report import percent, seeds_needed, table, wrapped
+def _setting(record):
+    return f"{record['backbone']} on {record['train_size']} training images of {record['dataset']}"
 
-    header = [
-        "method",
-        "seeds",
-        "test [%]",
-        "gain over BL",
-        "won-lost",
-        "p (Holm)",
-        "significant",
-        "train [%]",
-    ]
+
+def tables(rows):
+    """The table."""
+    from experiments.report.statistics import percent, seeds_needed
+    from experiments.report.tables import Cell, Table
+
+    header = ("method", "seeds", "test [%]", "gain over BL", "won-lost", "p (Holm)", "train [%]")
+    best = max(row["mean"] for row in rows)
     body = []
-    for row in summary:
-        tested = "gain" in row
-        body.append(
-            [
-                row["method"],
-                str(row["seeds"]),
-                percent(row["mean"], row["deviation"]),
-                percent(row["gain"], row["gain_deviation"], signed=True) if tested else "",
-                f"{row['wins']}-{row['losses']}" if tested else "",
-                f"{row['p_holm']:.3f}" if tested else "",
-                ("yes" if row["significant"] else "no") if tested else "",
-                percent(row["train_accuracy_mean"]),
-            ]
+    for row in rows:
+        accuracy = Cell(
+            percent(row["mean"], row["deviation"]),
+            best=row["mean"] == best,
+            mark="*" if row.get("significant") else "",
         )
-    lines = [
-        f"{settings.backbone} on {settings.train_size} training images of {settings.dataset}, "
-        "equal budget for every method",
-        table(header, body),
-        wrapped(
-            "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches "
-            "for all methods. Significant: better than BL by the exact one-sided sign test over "
-            "seeds, ties dropped, Holm's correction over the methods, 5 % level."
-        ),
+        gain = ("", "", "")
+        if "gain" in row:
+            gain = (
+                percent(row["gain"], row["gain_deviation"], signed=True),
+                f"{row['wins']}-{row['losses']}",
+                f"{row['p_holm']:.3f}",
+            )
+        train = percent(row["train_accuracy_mean"])
+        body.append((row["method"], str(row["seeds"]), accuracy, *gain, train))
+    notes = [
+        "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches for "
+        "all methods. *: better than BL by the exact one-sided sign test over seeds, ties dropped, "
+        "Holm's correction over the methods, 5 % level."
     ]
-    comparisons = sum("gain" in row for row in summary)
-    if comparisons and max(row["seeds"] for row in summary) < seeds_needed(comparisons):
-        lines.append(
+    comparisons = sum("gain" in row for row in rows)
+    if comparisons and max(row["seeds"] for row in rows) < seeds_needed(comparisons):
+        notes.append(
             f"Too few seeds: a gain can be significant from {seeds_needed(comparisons)} seeds on "
             f"(methods compared with BL: {comparisons})."
         )
-    return "\n".join(lines)
+    title = f"{rows[0]['setting']}, equal budget for every method"
+    return [Table(title, header, tuple(body), notes=tuple(notes))]
 
 
-def draw(runs, settings, folder):
-    """The learning curves (on `CURVE_IMAGES` test images) and the bar chart, as PNG files."""
-    from experiments import figures
+def figures(records):
+    """The learning curves and the bar chart."""
+    from experiments.tasks.comparison import CURVE_IMAGES
+    from keras_reinit.analysis import plots
 
-    title = f"{settings.backbone}, {settings.train_size} training images of {settings.dataset}"
-    curves: dict = {}
-    for record in runs:
-        curves.setdefault(record["method"], []).append(record["curve"])
-    rounds, epochs = runs[0]["rounds"], runs[0]["epochs"]
+    title = _setting(records[0])
+    curves = {
+        method: [record["curve"] for record in same]
+        for method, same in grouped(records, "method").items()
+    }
+    rounds, epochs = records[0]["rounds"], records[0]["epochs"]
     ends = [epochs * number for number in range(1, rounds)]
-    seen = f"{title}\nmeasured on at most {CURVE_IMAGES} test images"
-    figures.learning_curves(folder / "learning_curves.png", curves, ends, seen)
-    figures.bars(folder / "accuracy.png", summarize(runs), title)
+    seen = f"measured on at most {CURVE_IMAGES} test images"
+    return {
+        "learning_curves": (
+            f"Test accuracy in the course of training, {seen}.",
+            lambda: plots.learning_curves(curves, ends, f"{title}\n{seen}"),
+        ),
+        "accuracy": (
+            "Test accuracy at the end.",
+            lambda: plots.bars(summarize(records), title),
+        ),
+    }
+
+
+EXPERIMENT = Experiment(
+    paper="",
+    item="",
+    title="All methods on one data set at equal budget",
+    sizes={"smoke": Settings()},
+    cost={"smoke": "4 minutes on two CPU cores"},
+    runs=runs,
+    summarize=summarize,
+    tables=tables,
+    figures=figures,
+)

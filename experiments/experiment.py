@@ -2,19 +2,42 @@
 
 import dataclasses
 import importlib
+import pathlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments import configs
 from experiments.errors import UsageError, unknown
 
+Spec = dict[str, Any]
 Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """Where a run takes place: what does not change its result.
+
+    Args:
+        data_dir: TFDS folder, or None for TFDS's own default.
+        download: prepare a data set over the network where it is missing.
+        callbacks: Keras callbacks for every training, such as a progress bar.
+        backups: folder in which long runs keep a backup, to go on after a kill, or None.
+    """
+
+    data_dir: str | None = None
+    download: bool = False
+    callbacks: tuple = ()
+    backups: pathlib.Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """One table or figure of one paper.
+
+    A run is identified by its *spec*, a flat dict of JSON values with "task", a module of
+    `experiments.tasks` that knows how to execute it, and does not name the experiment: tables that
+    need the same run share it. A *record* of a finished run is its spec, its result and "seconds".
 
     Args:
         paper: authors and year.
@@ -22,21 +45,22 @@ class Experiment:
         title: one line.
         sizes: settings of each size, "smoke" and "paper": dataclasses made of `option` fields.
         cost: duration and machine of each size.
-        count: the number of runs of given settings.
-        run: yields one record (a flat dict of JSON values) for every finished training run.
-        summarize: from the records so far to the rows of the table, a list of dicts.
-        report: from the rows to the text: measured beside published, and what contradicts.
+        runs: from settings to the specs of all runs, in the order in which they are run.
+        summarize: from records to the rows of the table, a list of dicts.
+        tables: from these rows to `report.tables.Table`s: measured beside published.
+        figures: from records to pictures, a dict {name: (caption, draw)} where `draw()` makes a
+            matplotlib figure.
     """
 
     paper: str
     item: str
     title: str
-    sizes: dict[str, Any]
-    cost: dict[str, str]
-    count: Callable[[Any], int]
-    run: Callable[[Any], Iterator[Record]]
+    sizes: Mapping[str, Any]
+    cost: Mapping[str, str]
+    runs: Callable[[Any], list[Spec]]
     summarize: Callable[[Sequence[Record]], list[Record]]
-    report: Callable[[Sequence[Record]], str]
+    tables: Callable[[Sequence[Record]], list]
+    figures: Callable[[Sequence[Record]], dict] = lambda records: {}
 
 
 def names():
@@ -53,3 +77,8 @@ def find(name):
     if name not in names():
         raise UsageError(unknown("experiment", name, names()))
     return importlib.import_module(f"experiments.configs.{name}").EXPERIMENT
+
+
+def task(spec):
+    """The module of `experiments.tasks` that executes a run."""
+    return importlib.import_module(f"experiments.tasks.{spec['task']}")

@@ -81,10 +81,36 @@ def chosen(settings, arguments):
     return dataclasses.replace(settings, **given | several)
 
 
-def _checked(field):
-    kind, choices = field.metadata["kind"], field.metadata["choices"]
-    minimum = field.metadata["minimum"]
+def restored(settings, values):
+    """The settings with values put in that were written as JSON.
 
+    Args:
+        settings: dataclass whose fields are made by `option`.
+        values: dict {field: JSON value}; what is no field any more is left out.
+
+    Returns:
+        A dataclass of the same type.
+    """
+    known = {field.name for field in dataclasses.fields(settings)}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if name in known
+    }
+    return dataclasses.replace(settings, **given)
+
+
+def number(kind, minimum):
+    """A parser of numbers of at least `minimum`, for `argparse`."""
+    return _parser("number", kind, None, minimum)
+
+
+def _checked(field):
+    given = field.metadata
+    return _parser(field.name, given["kind"], given["choices"], given["minimum"])
+
+
+def _parser(name, kind, choices, minimum):
     def parse(text):
         try:
             value = kind(text)
@@ -93,7 +119,7 @@ def _checked(field):
                 f"Not a number. Received: '{text}'. Expected {kind.__name__}."
             ) from None
         if choices is not None and value not in choices:
-            raise argparse.ArgumentTypeError(unknown(field.name, text, choices))
+            raise argparse.ArgumentTypeError(unknown(name, text, choices))
         if minimum is not None and not value >= minimum:
             raise argparse.ArgumentTypeError(
                 f"Out of range. Received: '{text}'. Expected at least {minimum}."

@@ -11,17 +11,18 @@ class Progress(keras.callbacks.Callback):
 
     Args:
         runs: number of training runs.
+        done: how many of them were done before; they do not count for the remaining time.
 
     Example:
         >>> with Progress(runs=8) as progress:
         ...     model.fit(x, y, callbacks=[progress])
+        ...     progress.advance()
     """
 
-    def __init__(self, runs):
+    def __init__(self, runs, done=0):
         super().__init__()
-        self._runs = runs
-        self._done = 0
-        self._bar: Any = None  # made when the first run starts
+        self._runs, self._done, self._before = runs, done, done
+        self._bar: Any = None  # made when the first run trains: messages may come before
 
     def __enter__(self):
         return self
@@ -35,6 +36,7 @@ class Progress(keras.callbacks.Callback):
             form = "{percentage:3.0f}% |{bar}| {desc} [{elapsed} < {remaining}]"
             self._bar = tqdm.tqdm(
                 total=self._runs,
+                initial=self._before,
                 desc=self._description(),
                 bar_format=form,
                 smoothing=0,
@@ -44,13 +46,16 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._move(self._done + (epoch + 1) / self.params["epochs"])
 
-    def on_train_end(self, logs=None):
+    def advance(self):
+        """One more run is done."""
         self._done += 1
-        self._bar.set_description_str(self._description(), refresh=False)
-        self._move(self._done)
+        if self._bar is not None:
+            self._bar.set_description_str(self._description(), refresh=False)
+            self._move(self._done)
 
     def _move(self, position):
-        self._bar.update(position - self._bar.n)
+        """Forward only, also where a run consists of several trainings."""
+        self._bar.update(max(position - self._bar.n, 0))
 
     def _description(self):
         return f"{self._done}/{self._runs} runs"

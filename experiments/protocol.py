@@ -3,6 +3,7 @@
 import keras
 
 import keras_reinit as kr
+from keras_reinit.core import fold_in
 
 
 def compile_for(model, optimizer, steps):
@@ -22,19 +23,25 @@ def compile_for(model, optimizer, steps):
     )
 
 
-def restart(model, seed):
+def restart(model, seed, learning_rate=None):
     """Make a compiled `ReinitModel` what it would be had it just been built, with no retrace.
 
-    The network, its normalisations and its norms at initialisation are as new, and the optimizer
-    has taken no step.
+    The network, its normalisations and its norms at initialisation are as new, dropout draws from
+    the beginning of a stream of its own, and the optimizer has taken no step.
 
     Args:
         model: compiled `ReinitModel`, with a constant learning rate.
         seed: int; the same seed gives the same network.
+        learning_rate: float, or None to leave it as it is.
     """
     model.reinitialize(seed=seed)
-    if model.optimizer.built:
-        kr.reset_optimizer(model.optimizer)
+    for layer in model.layers:
+        for number, state in enumerate(layer.non_trainable_variables):
+            if state.name == "seed_generator_state":
+                state.assign([fold_in(seed, layer.name, number), 0])
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    kr.reset_optimizer(model.optimizer, learning_rate)
 
 
 def fit(model, stream, epochs, steps, callbacks, **options):

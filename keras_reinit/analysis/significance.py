@@ -32,6 +32,7 @@ def sign_test(treatment, control):
         A `SignTest(wins, losses, ties, p_value)`; `p_value` is 1 where every pair is a tie.
 
     Raises:
+        ImportError: if SciPy is missing.
         ValueError: if the two do not have the same length, or a score is not finite.
 
     Example:
@@ -42,8 +43,13 @@ def sign_test(treatment, control):
         Alabdulmohsin et al. 2021, Table 3; Demšar 2006.
     """
     import numpy as np
-    from scipy import stats
 
+    try:
+        from scipy import stats
+    except ImportError as error:
+        raise ImportError(
+            "A sign test needs SciPy. Install it with: pip install keras-reinit[analysis]"
+        ) from error
     treatment, control = np.asarray(treatment, float), np.asarray(control, float)
     if treatment.ndim != 1 or treatment.shape != control.shape:
         raise ValueError(

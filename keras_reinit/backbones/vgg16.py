@@ -17,6 +17,7 @@ def vgg16(
     weight_decay=1e-5,
     kernel_initializer="he_normal",
     dense=None,
+    width=1.0,
     name="vgg16",
 ):
     """VGG16: thirteen convolutional blocks in five stages, two dense layers and the head.
@@ -42,6 +43,8 @@ def vgg16(
             of one shape the same kernel.
         dense: units of each of the two dense layers, at least 1; `None` for 4096 or, if there are
             fewer, the number of features that come in.
+        width: multiplier of the filters of all convolutions, above 0; 1 is the original. A quarter
+            costs about a tenth of the time, for trials without an accelerator.
         name: name of the model.
 
     Returns:
@@ -51,7 +54,8 @@ def vgg16(
         `head`.
 
     Raises:
-        ValueError: if `norm` is unknown or the input is not an image of at least 8x8.
+        ValueError: if `norm` is unknown, `width` leaves a convolution without filters, or the input
+            is not an image of at least 8x8.
 
     Example:
         >>> model = keras_reinit.backbones.vgg16((32, 32, 3), classes=10, dropout=0.25)
@@ -60,6 +64,8 @@ def vgg16(
         Simonyan & Zisserman 2015, Table 1 (D); Alabdulmohsin et al. 2021, Appendix B.
     """
     require_images("vgg16", input_shape, least=8)
+    if not round(width * _STAGES[0][0]) >= 1:
+        raise ValueError(f"Too narrow. Received: width={width}. Expected e.g. 0.25, 0.5 or 1.")
     units = Units(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x, k = inputs, 0
@@ -68,11 +74,11 @@ def vgg16(
     for stage, pool in zip(_STAGES, pools, strict=True):
         for filters in stage:
             k += 1
-            x = relu(units.convolution(x, f"block{k}", filters), f"block{k}_out")
+            x = relu(units.convolution(x, f"block{k}", round(width * filters)), f"block{k}_out")
         if pool > 1:
             x = keras.layers.MaxPooling2D(padding="same", name=f"block{k}_pool")(x)
-    width = min(4096, math.prod(x.shape[1:])) if dense is None else dense
+    dense = min(4096, math.prod(x.shape[1:])) if dense is None else dense
     x = keras.layers.Flatten(name="flatten")(x)
     for i in (1, 2):
-        x = units.dense(x, f"dense{i}", width)
+        x = units.dense(x, f"dense{i}", dense)
     return keras.Model(inputs, units.head(x, classes, dropout), name=name)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import time
 
 import h5py
 import keras
@@ -13,7 +14,7 @@ _ATTRIBUTE = "_keras_reinit_backup"
 
 @keras.saving.register_keras_serializable(package="keras_reinit")
 class Backup(keras.callbacks.Callback):
-    """Write the whole training once an epoch, atomically, and go on from it after a kill.
+    """Write the whole training after an epoch, atomically, and go on from it after a kill.
 
     As `keras.callbacks.BackupAndRestore`, with three differences: weights, optimizer, the positions
     of seed generators and the epoch are *one* file, written beside the old one and then moved over
@@ -23,10 +24,12 @@ class Backup(keras.callbacks.Callback):
     Args:
         backup_dir: directory for the file, for this training alone.
         delete_checkpoint: remove the backup at the end of training.
+        interval: seconds that pass at least between two backups, for short epochs; 0 for a backup
+            after every epoch. What is trained since the last one is trained again after a kill.
 
     Raises:
-        ValueError: if `backup_dir` is empty. In `fit`: if the model is not built, or the backup
-            there is that of another architecture.
+        ValueError: if `backup_dir` is empty or `interval` negative. In `fit`: if the model is not
+            built, or the backup there is that of another architecture.
 
     Example:
         >>> # The same command again after a kill goes on where it was.
@@ -36,17 +39,35 @@ class Backup(keras.callbacks.Callback):
         Ours.
     """
 
-    def __init__(self, backup_dir, delete_checkpoint=True):
+    def __init__(self, backup_dir, delete_checkpoint=True, interval=0.0):
         super().__init__()
         if not backup_dir:
             raise ValueError(f"A backup needs a directory. Received: backup_dir={backup_dir!r}")
+        if not interval >= 0:
+            raise ValueError(f"`interval` is at least 0 seconds. Received: interval={interval!r}")
         self.backup_dir = str(backup_dir)
         self.delete_checkpoint = delete_checkpoint
+        self.interval = interval
         self._file = pathlib.Path(self.backup_dir, "latest.weights.h5")
         self._unfinished = pathlib.Path(self.backup_dir, "unfinished.weights.h5")
 
+    @property
+    def next_epoch(self):
+        """The epoch, from 0, that a training which starts now goes on with.
+
+        For an input pipeline whose batches depend on the epoch: build it from this epoch on.
+        """
+        if not self._file.exists():
+            return 0
+        with h5py.File(self._file, "r") as file:
+            return int(file.attrs["epoch"]) + 1
+
     def get_config(self):
-        return {"backup_dir": self.backup_dir, "delete_checkpoint": self.delete_checkpoint}
+        return {
+            "backup_dir": self.backup_dir,
+            "delete_checkpoint": self.delete_checkpoint,
+            "interval": self.interval,
+        }
 
     def set_model(self, model):
         super().set_model(model)
@@ -66,16 +87,21 @@ class Backup(keras.callbacks.Callback):
             self.model.load_weights(self._file)
             self.model._initial_epoch = self._epoch + 1
         self._holder.listening = False
+        self._written = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         self._epoch = epoch
+        if time.monotonic() - self._written < self.interval:
+            return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self.model.save_weights(self._unfinished, overwrite=True)
         with h5py.File(self._unfinished, "a") as file:
             file.attrs["architecture"] = self._architecture()
+            file.attrs["epoch"] = epoch
         with open(self._unfinished, "rb") as file:
             os.fsync(file.fileno())
         os.replace(self._unfinished, self._file)
+        self._written = time.monotonic()
 
     def on_train_end(self, logs=None):
         self.model._initial_epoch = None

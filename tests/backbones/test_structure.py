@@ -142,6 +142,15 @@ def test_vgg16_dense_layers_are_no_wider_than_their_input(side, width):
     ]
 
 
+def test_vgg16_at_a_quarter_of_its_width():
+    whole, narrow = (kr.backbones.vgg16((32, 32, 3), 10, width=w, dense=8) for w in (1, 0.25))
+    for one, other in zip(with_kernel(whole), with_kernel(narrow), strict=True):
+        if one.name.endswith("_conv"):
+            assert other.kernel.shape[-1] * 4 == one.kernel.shape[-1]
+    with pytest.raises(ValueError, match="Received: width=0.001"):
+        kr.backbones.vgg16((32, 32, 3), 10, width=0.001)
+
+
 def test_vgg16_takes_the_width_of_its_dense_layers():
     model = kr.backbones.vgg16((8, 8, 3), classes=3, dense=7)
     assert [model.get_layer(name).units for name in ("dense1", "dense2", "head")] == [7, 7, 3]

@@ -198,6 +198,32 @@ def test_finished_training_started_again_changes_nothing(
     assert backup_first or len(history["reinit_round"]) == 1
 
 
+@pytest.mark.parametrize(("interval", "expected"), [(0, [1, 2, 3, 4]), (6, [0, 2, 2, 4])])
+def test_a_backup_waits_for_its_interval_and_knows_the_next_epoch(
+    interval, expected, tmp_path, monkeypatch
+):
+    clock = iter(range(0, 1000, 3 if interval else 1))
+    monkeypatch.setattr("keras_reinit.callbacks.backup.time.monotonic", lambda: next(clock))
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(kr.callbacks.Backup(tmp_path / "b").next_epoch)
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    backup = kr.callbacks.Backup(tmp_path / "b", interval=interval)
+    assert backup.next_epoch == 0
+    model.fit(np.ones((4, 4)), np.ones(4), epochs=4, callbacks=[backup, Watch()], verbose=0)
+    assert seen == expected
+    assert backup.next_epoch == 0  # removed at the end
+
+
+def test_an_interval_cannot_be_negative(tmp_path):
+    with pytest.raises(ValueError, match="interval=-1"):
+        kr.callbacks.Backup(tmp_path, interval=-1)
+
+
 def test_seed_none_is_drawn_once_and_survives_a_kill(tmp_path):
     method = kr.callbacks.ShrinkPerturb(until=kr.rounds.Fixed(1), rounds=6)
     x, y = np.ones((8, 6, 6, 1)), np.zeros(8)

@@ -1,13 +1,14 @@
 """The commands: what they print and write, and what they say to a mistake."""
 
 import json
-import types
+import pathlib
 
 import pytest
 
-from experiments import experiment
-from experiments.__main__ import _collect, main
-from experiments.records import RunLog
+import keras_reinit as kr
+from experiments import compare, experiment
+from experiments.__main__ import main
+from experiments.store import Store
 
 NAMES = experiment.names()
 
@@ -73,40 +74,106 @@ def test_bad_option(arguments, message, capsys):
 def test_settings_that_cannot_work(arguments, message, tmp_path, capsys):
     assert main(["compare", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "runs.json").exists()
 
 
-def test_interrupt_keeps_finished_runs(tmp_path, capsys):
-    def run(settings, callbacks):
-        yield {"seed": 0}
-        raise KeyboardInterrupt
+def interrupted(model, *arguments):
+    raise KeyboardInterrupt
 
-    source = types.SimpleNamespace(run=run, count=lambda settings: 2)
-    log = RunLog(len, {}, [tmp_path / "runs.json"])
-    assert _collect(log, source, None) == 130
-    assert json.loads((tmp_path / "runs.json").read_text())["runs"] == [{"seed": 0}]
-    assert "Interrupted. Finished runs: 1" in capsys.readouterr().err
+
+def test_interrupt_keeps_finished_runs(tmp_path, capsys, monkeypatch):
+    store, file = str(tmp_path / "runs.sqlite"), tmp_path / "table1.json"
+    command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "--store", store]
+    assert main([*command, "--seeds", "1"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.protocol.fit", interrupted)
+        assert main([*command, "--seeds", "3", "--json", str(file)]) == 130
+    printed = capsys.readouterr()
+    assert "Interrupted. The same command does the rest." in printed.err
+    assert "Runs: 3, finished 1 (1 of them before), left 2" in printed.err
+    assert len(json.loads(file.read_text())["runs"]) == 1
 
 
 def test_synthetic_table1(tmp_path, capsys):
     file = tmp_path / "table1.json"
     command = ["run", "synthetic_table1", "--seeds", "1", "--alpha", "1", "--json", str(file)]
-    assert main([*command, "--method", "BL", "LW"]) == 0
-    printed = capsys.readouterr().out
-    assert "50.7 ± 5.4" in printed
-    assert "What contradicts the paper" in printed
+    command += ["--method", "BL", "LW", "LW kernels", "--store", str(tmp_path / "runs.sqlite")]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "50.7 ± 5.4" in printed.out
+    assert "What contradicts the paper" in printed.out
+    assert "finished 3 (0 of them before)" in printed.err
     content = json.loads(file.read_text())
     assert [(run["method"], run["alpha"], run["seed"]) for run in content["runs"]] == [
         ("BL", 1.0, 0),
         ("LW", 1.0, 0),
+        ("LW kernels", 1.0, 0),
     ]
-    baseline, layerwise = content["runs"]
+    baseline, layerwise, _ = content["runs"]
     assert baseline["train_accuracy"] >= 0.995
     assert layerwise["train_accuracy"] >= 0.995
     assert 0.4 < baseline["test_accuracy"] < layerwise["test_accuracy"] < 0.9
     assert [row["mean"] for row in content["summary"]] == [
         run["test_accuracy"] for run in content["runs"]
     ]
+    assert content["experiment"] == "synthetic_table1"
+    assert content["settings"]["seeds"] == 1
+    assert set(content["versions"]) == {"python", "keras", "tensorflow", "numpy", "keras_reinit"}
+    assert main(command) == 0
+    assert "finished 3 (3 of them before)" in capsys.readouterr().err
+    assert json.loads(file.read_text()) == content
+
+
+def test_plan(tmp_path, capsys):
+    file, store = tmp_path / "plan.json", str(tmp_path / "runs.sqlite")
+    command = ["synthetic_table1", "--alpha", "1", "--method", "BL", "--store", store]
+    assert main(["run", *command, "--seeds", "1"]) == 0
+    capsys.readouterr()
+    arguments = ["--seeds", "4", "--devices", "2", "--speedup", "3", "--json", str(file)]
+    assert main(["plan", *command, *arguments]) == 0
+    plan = json.loads(file.read_text())
+    assert (plan["finished"], plan["missing"], plan["steps"]) == (1, 3, 3 * 9 * 200)
+    assert plan["seconds_shared"] == pytest.approx(plan["seconds_here"] / 6)
+    printed = capsys.readouterr().out
+    assert "Runs: 4, finished 1, missing 3" in printed
+    assert "5,400" in printed
+    assert "On 2 devices, each 3 times as fast as this one" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report"], "There is no store of runs."),
+        (["report", "synthetic_tabel1"], "Did you mean 'synthetic_table1'?"),
+        (["plan", "synthetic_tabel1"], "Did you mean 'synthetic_table1'?"),
+    ],
+)
+def test_mistakes(arguments, message, tmp_path, capsys):
+    store = ["--store", str(tmp_path / "runs.sqlite")]
+    assert main([*arguments, *store]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_none(tmp_path, capsys):
+    file = tmp_path / "runs.sqlite"
+    file.write_text("no database at all " * 100)
+    assert main(["run", "synthetic_table1", "--store", str(file)]) == 2
+    assert "error: The store is damaged, or is no SQLite file" in capsys.readouterr().err
+
+
+def test_report_of_what_was_run(tmp_path, capsys):
+    store = str(tmp_path / "runs.sqlite")
+    Store(store).__exit__()
+    assert main(["report", "--store", store]) == 2
+    assert "Nothing was run yet." in capsys.readouterr().err
+    command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "LW", "--seeds", "1"]
+    assert main([*command, "--store", store]) == 0
+    capsys.readouterr()
+    assert main(["report", "--store", store, "--out", str(tmp_path / "page")]) == 0
+    written = [pathlib.Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert written
+    assert all(file.stat().st_size and file.is_relative_to(tmp_path / "page") for file in written)
 
 
 def test_compare(tmp_path, capsys):
@@ -138,4 +205,14 @@ def test_compare(tmp_path, capsys):
         "learning_curves.png",
         "runs.csv",
         "runs.json",
+        "runs.sqlite",
     ]
+    assert main(command + arguments) == 0
+    assert "finished 14 (14 of them before)" in capsys.readouterr().err
+    assert json.loads(file.read_text()) == content
+
+
+@pytest.mark.parametrize("backbone", compare.BLOCKS)
+def test_blocks_of_the_backbones(backbone):
+    model = kr.ReinitModel(getattr(kr.backbones, backbone)((32, 32, 3), 10))
+    assert len(model.blocks) == compare.BLOCKS[backbone]

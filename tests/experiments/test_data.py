@@ -1,6 +1,4 @@
-"""Data sets: the generated task, subsets, batches by (seed, epoch), and sets from TFDS."""
-
-import itertools
+"""Data sets: the generated task, digits, subsets, and any set that TFDS has prepared."""
 
 import numpy as np
 import pytest
@@ -58,25 +56,29 @@ def test_a_subset_cannot_be_larger_than_the_set():
         data.subset(data.load("digits"), 900, seed=0)
 
 
-def epochs_of(stream, count):
-    labels = [int(y) for _, batch in itertools.islice(stream, 2 * count) for y in batch]
-    return [labels[start : start + 4] for start in range(0, 4 * count, 4)]
+def test_a_tenth_of_the_training_digits_is_validation_test_is_untouched():
+    whole, part = data.load("digits"), data.load("digits", validation=data.VALIDATION)
+    assert len(whole.x_validation) == 0
+    assert (len(part.x_train), len(part.x_validation)) == (808, 90)
+    np.testing.assert_array_equal(part.x_test, whole.x_test)
+    numbers = {image.tobytes(): number for number, image in enumerate(whole.x_train)}
+    found = [numbers[image.tobytes()] for image in [*part.x_train, *part.x_validation]]
+    assert len(set(found)) == len(numbers)
+    labels = np.concatenate([part.y_train, part.y_validation])
+    np.testing.assert_array_equal(labels, whole.y_train[found])
 
 
-def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone():
-    x, y = np.arange(5, dtype="float32"), np.arange(5)
-    epochs = epochs_of(data.batches(x, y, 2, seed=0), 6)
-    assert len({tuple(labels) for labels in epochs}) > 1
-    assert all(len(set(labels)) == 4 for labels in epochs)
-    assert epochs_of(data.batches(x, y, 2, seed=0), 6) == epochs
-    assert epochs_of(data.batches(x, y, 2, seed=0, first_epoch=4), 2) == epochs[4:]
-    assert epochs_of(data.batches(x, y, 2, seed=1), 6) != epochs
-
-
-def test_batches_keep_examples_and_labels_together():
-    x, y = np.arange(8, dtype="float32"), np.arange(8)
-    for examples, labels in itertools.islice(data.batches(x, y, 3, seed=0), 4):
-        np.testing.assert_array_equal(examples, labels)
+def test_the_size_of_a_subset_counts_training_and_validation():
+    digits = data.load("digits", validation=data.VALIDATION)
+    part = data.subset(digits, 200, seed=0)
+    assert list(np.bincount(part.y_train)) == [18] * 10
+    assert list(np.bincount(part.y_validation)) == [2] * 10
+    assert (part.x_validation != data.subset(digits, 200, seed=1).x_validation).any()
+    held = {image.tobytes() for image in digits.x_validation}
+    assert {image.tobytes() for image in part.x_validation} <= held
+    assert not {image.tobytes() for image in part.x_train} & held
+    whole = data.subset(digits, 898, seed=0)
+    assert (len(whole.x_train), len(whole.x_validation)) == (808, 90)
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +109,13 @@ def data_dir(tmp_path_factory):
     return folder
 
 
-def test_a_set_of_tfds_is_read_whole(data_dir):
+def test_any_prepared_set_of_labelled_images_is_read_whole(data_dir):
     shapes = data.load("shapes", data_dir)
     assert shapes.x_train.shape == (12, 6, 6, 1)
     assert shapes.x_test.shape == (6, 6, 6, 1)
     assert shapes.classes == 3
-    assert 0 <= shapes.x_train.min() < shapes.x_train.max() <= 1
-    assert data.load("shapes", data_dir, image_size=4).x_test.shape == (6, 4, 4, 1)
+    assert shapes.x_train.dtype == np.uint8
+    assert list(np.bincount(shapes.y_train)) == [4, 4, 4]
 
 
 def test_an_unknown_set_names_the_nearest(data_dir):

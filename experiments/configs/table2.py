@@ -1,0 +1,23 @@
+"""Six methods on twelve image sets, with augmentation.
+
+Paper: Alabdulmohsin et al. 2021, Table 2.
+Command: `python -m experiments run table2 --size smoke`
+Cost: smoke, 120 runs: about an hour on two CPU cores. Paper, 288 runs of up to 1.6 million steps at
+224x224 pixels: accelerators (`python -m experiments plan table2 --size paper --devices 8`).
+
+Four networks, twelve data sets, nothing tuned: N = 1, every method as many rounds as LW, the
+baseline as many steps as all rounds together. Mirrored and cropped training images.
+Published test accuracy: `experiments/published/alabdulmohsin2021_table2.csv`.
+"""
+
+from experiments.grids import AUGMENTED, accuracy_experiment
+
+EXPERIMENT = accuracy_experiment(
+    "Table 2",
+    "six methods on image sets, with augmentation",
+    AUGMENTED,
+    {
+        "smoke": "120 runs, 1 hour on two CPU cores",
+        "paper": "288 runs of up to 1.6 million steps: accelerators",
+    },
+)

@@ -1,0 +1,1 @@
+"""Tables, their statistics, and the page that shows all results."""

@@ -1,0 +1,132 @@
+"""Runs what is missing, one after the other, and records what came of it."""
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+import traceback
+from collections import Counter
+
+from experiments import experiment
+from experiments.errors import UsageError
+from experiments.store import now
+
+
+def perform(specs, store, context, take_over=False):
+    """Run what is missing; several processes given the same store share the work.
+
+    A run that raises is recorded as failed, and the others go on; the next command tries it again.
+
+    Args:
+        specs: list of specs, in the order in which they are run.
+        store: `experiments.store.Store`.
+        context: `experiments.experiment.Context`.
+        take_over: also do what another machine began and did not finish.
+
+    Raises:
+        UsageError: if a run cannot start for want of something that the user must bring, such as
+            a prepared data set, or the store cannot be written.
+        KeyboardInterrupt: on an interrupt, SIGTERM too. The run under way is left undone.
+    """
+    pending = [spec for spec in specs if store.state(spec)[0] != "finished"]
+    if not pending:
+        return
+    from experiments.progress import Progress
+
+    start = now()
+    with _terminable(), Progress(len(specs), len(specs) - len(pending)) as progress:
+        context = dataclasses.replace(context, callbacks=(*context.callbacks, progress))
+        left = _attempt(pending, store, context, progress, start, take_over)
+        while 0 < len(left) < len(pending):  # a process that was at one of them may have died
+            pending, left = left, _attempt(left, store, context, progress, start, take_over)
+
+
+def _attempt(specs, store, context, progress, start, take_over):
+    """Run what nobody else does; returns the others."""
+    left = []
+    for spec in specs:
+        if store.claim(spec, since=start, take_over=take_over):
+            _run(spec, store, context)
+        elif store.state(spec)[0] != "finished":
+            left.append(spec)
+            continue
+        progress.advance()
+    return left
+
+
+def _run(spec, store, context):
+    try:
+        start = time.perf_counter()
+        result = experiment.task(spec).execute(spec, context)
+        store.finish(spec, result, time.perf_counter() - start)
+    except UsageError:
+        _release(spec, store)
+        raise
+    except Exception as error:
+        store.fail(spec, f"{summary(error)}\n\n{traceback.format_exc()}")
+    except BaseException:
+        _release(spec, store)
+        raise
+
+
+def _release(spec, store):
+    with contextlib.suppress(UsageError):  # the store is what fails: the claim dies with us
+        store.release(spec)
+
+
+def summary(error):
+    """An exception in one line: its type and the first line of its message."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _terminable():
+    """Let SIGTERM, with which schedulers stop a job, end as an interrupt does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def account(specs, store, before):
+    """What became of the runs, in words.
+
+    Args:
+        specs: list of specs.
+        store: `experiments.store.Store`.
+        before: how many were finished before this command.
+
+    Returns:
+        A str of one line, and one more for each failed run and each other process at work; and
+        the number of failed runs.
+    """
+    states = [(spec, *store.state(spec)) for spec in specs]
+    counts = Counter(state for _, state, _ in states)
+    lines = [f"Runs: {len(specs)}, finished {counts['finished']} ({before} of them before)"]
+    lines[0] += "".join(
+        f", {word} {counts[state]}"
+        for state, word in (("failed", "failed"), ("running", "elsewhere"), ("missing", "left"))
+        if counts[state]
+    )
+    lines += [
+        f"- failed: {_short(spec)}: {error.splitlines()[0]}"
+        for spec, state, error in states
+        if state == "failed"
+    ]
+    workers = Counter(worker for _, state, worker in states if state == "running")
+    lines += [
+        f"- {number} run by {worker}; if that machine is gone, --take-over"
+        for worker, number in workers.items()
+    ]
+    return "\n".join(lines), counts["failed"]
+
+
+def _short(spec):
+    """What tells one run from others, in a line."""
+    return ", ".join(f"{name}={value}" for name, value in spec.items() if value is not None)

@@ -1,0 +1,194 @@
+"""Runs are done once, whoever does them, and one that fails does not stop the others."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import types
+
+import pytest
+
+from experiments import runner
+from experiments.errors import UsageError
+from experiments.experiment import Context
+from experiments.store import Store
+from tests.experiments.test_store import ROOT
+
+SPECS = [{"task": "probe", "seed": seed} for seed in range(5)]
+
+
+class Task(types.ModuleType):
+    """A task that takes no time; `acts` says what happens to which seed."""
+
+    def __init__(self):
+        super().__init__("experiments.tasks.probe")
+        self.executed, self.acts = [], {}
+
+    def execute(self, spec, context):
+        self.executed.append(spec["seed"])
+        if spec["seed"] in self.acts:
+            return self.acts[spec["seed"]]()
+        return {"score": spec["seed"] / 10}
+
+
+@pytest.fixture
+def task(monkeypatch):
+    task = Task()
+    monkeypatch.setitem(sys.modules, task.__name__, task)
+    return task
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "runs.sqlite") as store:
+        yield store
+
+
+def fails(error):
+    def act():
+        raise error
+
+    return act
+
+
+def test_only_what_is_missing_is_run_in_order(task, store):
+    runner.perform(SPECS[1:3], store, Context())
+    runner.perform(SPECS, store, Context())
+    runner.perform(SPECS, store, Context())
+    assert task.executed == [1, 2, 0, 3, 4]
+    assert [record["score"] for record in store.records(SPECS)] == [0, 0.1, 0.2, 0.3, 0.4]
+    assert all(record["seconds"] >= 0 for record in store.records(SPECS))
+
+
+def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(task, store):
+    task.acts = {1: fails(ValueError("diverged\nat step 3")), 3: lambda: {"loss": float("nan")}}
+    runner.perform(SPECS, store, Context())
+    assert task.executed == [0, 1, 2, 3, 4]
+    assert store.states(SPECS) == {"finished": 3, "failed": 2}
+    error = store.state(SPECS[1])[1]
+    assert error.startswith("ValueError: diverged\n\nTraceback")
+    assert "at step 3" in error
+    text, failed = runner.account(SPECS, store, before=0)
+    assert failed == 2
+    assert text.splitlines()[:2] == [
+        "Runs: 5, finished 3 (0 of them before), failed 2",
+        "- failed: task=probe, seed=1: ValueError: diverged",
+    ]
+    assert "seed=3: ValueError: The result is not JSON" in text
+    task.acts = {}
+    runner.perform(SPECS, store, Context())
+    assert task.executed[5:] == [1, 3]
+    assert store.states(SPECS) == {"finished": 5}
+
+
+@pytest.mark.parametrize("error", [UsageError("not prepared"), KeyboardInterrupt()])
+def test_what_ends_the_command_leaves_its_run_undone(task, store, error):
+    task.acts = {2: fails(error)}
+    with pytest.raises(type(error)):
+        runner.perform(SPECS, store, Context())
+    assert task.executed == [0, 1, 2]
+    assert store.states(SPECS) == {"finished": 2, "missing": 3}
+
+
+def test_sigterm_ends_as_an_interrupt_does(task, store):
+    before = signal.getsignal(signal.SIGTERM)
+    task.acts = {1: lambda: os.kill(os.getpid(), signal.SIGTERM)}
+    with pytest.raises(KeyboardInterrupt):
+        runner.perform(SPECS, store, Context())
+    assert store.states(SPECS) == {"finished": 1, "missing": 4}
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_another_process_does_is_left_to_it(task, store, tmp_path):
+    with Store(tmp_path / "runs.sqlite") as other:
+        other.claim(SPECS[0])
+        runner.perform(SPECS, store, Context())
+        assert task.executed == [1, 2, 3, 4]
+        text, failed = runner.account(SPECS, store, before=0)
+        assert "finished 4 (0 of them before), elsewhere 1" in text
+        assert f"- 1 run by process {os.getpid()} on " in text
+        assert failed == 0
+
+
+def test_a_run_that_another_process_gives_up_meanwhile_is_done(task, store, tmp_path):
+    with Store(tmp_path / "runs.sqlite") as other:
+        other.claim(SPECS[0])
+        task.acts = {4: lambda: other.release(SPECS[0]) or {}}
+        runner.perform(SPECS, store, Context())
+    assert task.executed == [1, 2, 3, 4, 0]
+
+
+def test_progress_counts_what_was_done_before(task, store, capsys):
+    from experiments.progress import Progress
+
+    with Progress(runs=8, done=6) as progress:
+        progress.set_params({"epochs": 4})
+        progress.on_train_begin()
+        for epoch in (0, 1, 2, 3, 0):  # a run may consist of several trainings
+            progress.on_epoch_end(epoch)
+        assert progress._bar.n == 7
+        progress.advance()
+        assert progress._bar.n == 7
+        progress.on_epoch_end(1)
+        assert progress._bar.n == 7.5
+    assert "7/8 runs" in capsys.readouterr().err
+
+
+SEEDS = 5
+COMMAND = ["run", "synthetic_table4", "--l2", "0", "--seeds", str(SEEDS)]
+
+
+def started(folder, name):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with open(folder / f"{name}.txt", "w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "experiments", *COMMAND, "--store", folder / "runs.sqlite"],
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def wait_until(condition):
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not come to pass in two minutes.")
+
+
+@pytest.mark.slow
+def test_two_processes_one_of_them_killed(tmp_path):
+    """Every run is finished exactly once, by two processes, and the killed run by the other one."""
+    file = tmp_path / "runs.sqlite"
+    Store(file).__exit__()
+    connection = sqlite3.connect(file, timeout=60, isolation_level=None)
+    connection.execute("CREATE TABLE log (spec TEXT, pid INTEGER)")
+    connection.execute(
+        "CREATE TRIGGER logged AFTER UPDATE ON runs WHEN new.status = 'finished' "
+        "BEGIN INSERT INTO log VALUES (new.spec, new.pid); END"
+    )
+
+    def by(process):
+        query = "SELECT spec FROM log WHERE pid = ?"
+        return [spec for (spec,) in connection.execute(query, (process.pid,))]
+
+    first, second = started(tmp_path, "first"), started(tmp_path, "second")
+    try:
+        wait_until(lambda: (by(first) and by(second)) or second.poll() is not None)
+        first.kill()
+        first.wait()
+        finished = by(first)
+        assert second.wait(timeout=120) == 0
+        done = [spec for (spec,) in connection.execute("SELECT spec FROM log")]
+        assert len(done) == len(set(done)) == 3 * SEEDS
+        assert by(first) == finished
+        states = connection.execute("SELECT DISTINCT status FROM runs").fetchall()
+        assert states == [("finished",)]
+        printed = (tmp_path / "second.txt").read_text()
+        assert f"Runs: {3 * SEEDS}, finished {3 * SEEDS} (0 of them before)" in printed
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+        connection.close()

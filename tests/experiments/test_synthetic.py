@@ -1,0 +1,99 @@
+"""The generated task: the schedule of Appendix A, the penalty, and the tables."""
+
+import numpy as np
+import pytest
+
+import keras_reinit as kr
+from experiments import protocol
+from experiments.configs import synthetic_table1, synthetic_table4
+from experiments.experiment import Context
+from experiments.tasks import synthetic
+
+
+@pytest.fixture
+def model():
+    model = synthetic._model(steps=2, l2=0.0)
+    protocol.restart(model, seed=0)
+    return model
+
+
+def layers(model):
+    return [
+        np.array(model.get_layer(name).kernel) for name in ("block1_dense", "block2_dense", "head")
+    ]
+
+
+@pytest.mark.parametrize("method", ["rescaling", "LW in phases"])
+def test_phases(model, method):
+    until = kr.rounds.Fixed(epochs=1)
+    norms = [np.linalg.norm(kernel) for kernel in layers(model)]
+    phases = synthetic.Phases(until, reinitialize=method != "rescaling", seed=0)
+    phases.set_model(model)
+    for index, kept in enumerate([1, 1, 2, 2, 2]):
+        for layer in ("block1_dense", "block2_dense", "head"):
+            model.get_layer(layer).kernel.assign(3 * model.get_layer(layer).kernel)
+            model.get_layer(layer).bias.assign(model.get_layer(layer).bias + 1)
+        before = layers(model)
+        phases.start_round(index, seed=10 + index)
+        after = layers(model)
+        for number, (old, new, norm) in enumerate(zip(before, after, norms, strict=True)):
+            if method == "rescaling" or number < kept:
+                np.testing.assert_allclose(new, old * norm / np.linalg.norm(old), rtol=1e-5)
+            else:
+                assert abs(np.corrcoef(old.ravel(), new.ravel())[0, 1]) < 0.3
+        assert not np.any(model.get_layer("head").bias)
+
+
+def test_the_penalty_is_on_the_kernels():
+    plain, penalized = synthetic._model(steps=2, l2=0.0), synthetic._model(steps=2, l2=0.5)
+    protocol.restart(penalized, seed=0)
+    penalized.get_layer("head").bias.assign([1.0] * 8)
+    expected = 0.5 * sum(np.sum(kernel**2) for kernel in layers(penalized))
+    assert float(sum(penalized.losses)) == pytest.approx(expected, rel=1e-5)
+    assert plain.losses == []
+
+
+@pytest.mark.parametrize("method", ["BL", "LW", "WELSR", *synthetic.PHASES])
+def test_a_run_does_not_depend_on_the_runs_before(method):
+    rounds = 5 if method in synthetic.PHASES else 3
+    spec = synthetic.spec(method, 1.0, seed=1, rounds=rounds, steps=2)
+    first = synthetic.execute(spec, Context())
+    synthetic.execute(spec | {"seed": 2}, Context())
+    assert synthetic.execute(spec, Context()) == first
+
+
+def test_steps_and_time():
+    spec = synthetic.spec("LW", 1.0, seed=1, rounds=9, steps=2)
+    assert synthetic.steps(spec) == 18
+    assert synthetic.step_key(spec) == synthetic.step_key(spec | {"method": "BL", "seed": 3})
+    assert synthetic.step_key(spec) != synthetic.step_key(spec | {"l2": 0.1})
+    assert synthetic.seconds_per_step(spec) > 0
+
+
+@pytest.mark.parametrize(
+    ("experiment", "count"),
+    [(synthetic_table1.EXPERIMENT, 3 * 8 * 100), (synthetic_table4.EXPERIMENT, 6 * 3 * 100)],
+)
+def test_runs_of_the_paper(experiment, count):
+    specs = experiment.runs(experiment.sizes["paper"])
+    assert len(specs) == count
+    assert len({tuple(spec.items()) for spec in specs}) == count
+    assert {synthetic.steps(spec) for spec in specs} == {1800}
+
+
+def test_table4():
+    runs = synthetic_table4.runs(synthetic_table4.Settings(seeds=2, l2=(0.0, 0.03)))
+    scores = {"BL": 0.2, "rescaling": 0.3, "LW in phases": 0.25}
+    records = [
+        {**run, "test_accuracy": scores[run["method"]] + run["seed"] / 10, "train_accuracy": 1.0}
+        for run in runs
+    ]
+    rows = synthetic_table4.summarize(records)
+    assert [row["published_mean"] for row in rows] == [0.19, 0.21, 0.25, None, None, None]
+    assert [row["mean"] for row in rows[:3]] == pytest.approx([0.25, 0.35, 0.3])
+    (table,) = synthetic_table4.tables(rows)
+    first, second = table.rows
+    assert first[0] == "0"
+    assert [cell.published for cell in first[1:4]] == ["19", "21", "25"]
+    assert [cell.best for cell in first[1:4]] == [False, True, False]
+    assert [cell.published for cell in second[1:4]] == ["", "", ""]
