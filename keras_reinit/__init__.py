@@ -1,6 +1,6 @@
 """Networks that generalise better because parts of them are re-initialised during training."""
 
-from keras_reinit import analysis, backbones, callbacks, layers, rounds
+from keras_reinit import analysis, backbones, callbacks, layers, rounds, training
 from keras_reinit.model import Block, ReinitModel
 from keras_reinit.weights import (
     init_norms,
@@ -32,4 +32,5 @@ __all__ = [
     "rounds",
     "select",
     "shrink_perturb",
+    "training",
 ]

@@ -58,6 +58,17 @@ class Rule:
         """
         raise NotImplementedError
 
+    def converged(self, progress):
+        """Whether a round that is over has reached its goal, and not just its limit of epochs.
+
+        Args:
+            progress: `Progress` at the end of the round.
+
+        Returns:
+            A bool.
+        """
+        raise NotImplementedError
+
     def get_config(self):
         raise NotImplementedError
 
@@ -99,6 +110,9 @@ class Fixed(Rule):
     def update(self, progress, value):
         epochs = progress.epochs + 1
         return progress._replace(epochs=epochs, ended=epochs >= self.max_epochs)
+
+    def converged(self, progress):
+        return progress.ended
 
     def get_config(self):
         return {"epochs": self.max_epochs}
@@ -181,6 +195,9 @@ class Converged(Rule):
         ended = progress.wait >= self.patience or epochs >= self.max_epochs
         return progress._replace(epochs=epochs, ended=ended)
 
+    def converged(self, progress):
+        return progress.wait >= self.patience
+
     def get_config(self):
         names = "monitor patience max_epochs min_delta lr_factor lr_patience restore_best mode"
         return {name: getattr(self, name) for name in names.split()}
@@ -188,14 +205,16 @@ class Converged(Rule):
 
 @keras.saving.register_keras_serializable(package="keras_reinit")
 class Accuracy(Rule):
-    """A round lasts until a training metric has reached a threshold.
+    """A round lasts until a training metric has reached a threshold, or grows no more.
 
-    `ended = value >= threshold or epochs of the round >= max_epochs`
+    `ended = value >= threshold or wait >= patience or epochs of the round >= max_epochs`
 
     Args:
         threshold: value to reach, in (0, 1].
         max_epochs: most epochs of a round, at least 1.
         monitor: name in the logs; the running accuracy of training by default.
+        patience: epochs without a better value until the round ends, for a model that may never
+            get there (a linear one on images); None to wait for ever.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -207,23 +226,32 @@ class Accuracy(Rule):
         Ash & Adams 2020, Section 4 (the public code's rule: 99 % running training accuracy).
     """
 
-    def __init__(self, threshold=0.99, max_epochs=350, monitor="accuracy"):
+    def __init__(self, threshold=0.99, max_epochs=350, monitor="accuracy", patience=None):
         if not 0 < threshold <= 1:
             raise ValueError(f"`threshold` lies in (0, 1]. Received: {threshold=}")
         self.threshold = threshold
         self.max_epochs = positive_int("max_epochs", max_epochs)
         self.monitor = monitor
+        self.patience = patience if patience is None else positive_int("patience", patience)
 
     def update(self, progress, value):
         epochs = progress.epochs + 1
-        ended = value >= self.threshold or epochs >= self.max_epochs
-        return progress._replace(epochs=epochs, best=value, ended=ended)
+        better = math.isnan(progress.best) or value > progress.best
+        wait = 0 if better else progress.wait + 1
+        best = value if better else progress.best
+        plateau = self.patience is not None and wait >= self.patience
+        ended = value >= self.threshold or plateau or epochs >= self.max_epochs
+        return progress._replace(epochs=epochs, best=best, wait=wait, ended=ended)
+
+    def converged(self, progress):
+        return progress.best >= self.threshold
 
     def get_config(self):
         return {
             "threshold": self.threshold,
             "max_epochs": self.max_epochs,
             "monitor": self.monitor,
+            "patience": self.patience,
         }
 
 

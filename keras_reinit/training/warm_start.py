@@ -1,0 +1,369 @@
+"""One model, trained again and again while its data set grows."""
+
+import dataclasses
+import math
+import os
+import pathlib
+import time
+
+import keras
+
+from keras_reinit.callbacks import Backup
+from keras_reinit.callbacks.base import ReinitCallback
+from keras_reinit.callbacks.state import StateInWeights
+from keras_reinit.core import fold_in
+from keras_reinit.model import ReinitModel
+from keras_reinit.rounds import Accuracy, Rule, positive_int
+from keras_reinit.training import batches
+from keras_reinit.weights import reinitialize, shrink_perturb
+from keras_reinit.weights.apply import check_factors, resolve_seed
+
+_FINISHED = "_keras_reinit_stages"
+_CLOCK = "_keras_reinit_clock"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkPerturb:
+    """Start a stage from a shrunk network with a little of a fresh one.
+
+    `w = shrink * w + perturb * w_fresh`, as `keras_reinit.shrink_perturb`.
+
+    Args:
+        shrink: factor on the weights, finite, at least 0.
+        perturb: factor on the fresh draw, finite, at least 0.
+        noise: "fresh" draws from each layer's own initializer, "gaussian" from N(0, 1).
+
+    Raises:
+        ValueError: if a factor is negative or not finite.
+
+    Example:
+        >>> WarmStart(model, ShrinkPerturb(shrink=0.4, perturb=0.1))
+
+    Reference:
+        Ash & Adams 2020, Section 4.
+    """
+
+    shrink: float
+    perturb: float
+    noise: str = "fresh"
+
+    def __post_init__(self):
+        check_factors(self.shrink, self.perturb, self.noise)
+
+    def __call__(self, model, seed):
+        shrink_perturb(model, self.shrink, self.perturb, noise=self.noise, seed=seed)
+
+
+def _random(model, seed):
+    if isinstance(model, ReinitModel):
+        model.reinitialize(seed=seed)
+    else:
+        reinitialize(model, seed=seed)
+
+
+def _warm(model, seed):
+    """Go on from the weights as they are."""
+
+
+STRATEGIES = {"random": _random, "warm": _warm}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What came of one stage.
+
+    Attributes:
+        stage: its number, from 0.
+        samples: training examples; None where a `tf.data.Dataset` does not tell.
+        epochs: epochs trained.
+        steps: optimizer steps.
+        seconds: time of these epochs alone, without evaluation, over a kill too.
+        converged: whether the rule's goal was reached; False where its limit of epochs ended it.
+        logs: of the last epoch: {name: float}.
+        evaluation: of the model on the evaluation data: {name: float}, empty without such data.
+    """
+
+    stage: int
+    samples: int | None
+    epochs: int
+    steps: int
+    seconds: float
+    converged: bool
+    logs: dict
+    evaluation: dict = dataclasses.field(default_factory=dict)
+
+
+class WarmStart:
+    """Train a compiled model on a stream of growing data sets.
+
+    Each stage but the first begins with the strategy; each has a fresh optimizer, trains until the
+    rule says so, and is evaluated. Data sets of any size share one compiled step.
+
+    Args:
+        model: a built and compiled `keras.Model`, with metric "accuracy" for the default rule.
+        strategy: "random" (train from scratch), "warm" (go on), or `ShrinkPerturb(...)`.
+        until: a rule of `keras_reinit.rounds`: when a stage has been trained enough.
+        batch_size: examples of a batch, for stages of arrays.
+        seed: int, of the order of examples and of what the strategy draws. Strategies with the same
+            seed see the same batches.
+        perturb_first: apply the strategy before the first stage, too, as the paper's code does.
+        backup_dir: directory for a backup, to go on after a kill, within a stage or between two, or
+            None. The same stages have to be given again.
+        interval: seconds between two backups within a stage, at least.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the model is not built and compiled.
+
+    Example:
+        >>> warm = WarmStart(model, ShrinkPerturb(0.4, 0.1), backup_dir="stream")
+        >>> for stage in warm.run([(x[:1000], y[:1000]), (x[:2000], y[:2000])], (x_test, y_test)):
+        ...     print(stage.samples, stage.seconds, stage.evaluation["accuracy"])
+
+    Reference:
+        Ash & Adams 2020.
+    """
+
+    def __init__(
+        self,
+        model,
+        strategy,
+        until=None,
+        batch_size=128,
+        seed=0,
+        perturb_first=False,
+        backup_dir=None,
+        interval=60.0,
+    ):
+        if not (model.built and model.compiled):
+            raise ValueError(f"Model '{model.name}' has to be built and compiled first")
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self.model = model
+        self.strategy = strategy
+        self._apply = _strategy(strategy)
+        self.until = Accuracy(0.99, max_epochs=350, patience=10) if until is None else until
+        if not isinstance(self.until, Rule):
+            raise TypeError(
+                "`until` is a rule of keras_reinit.rounds, such as Accuracy(0.99). "
+                f"Received: until={until!r}"
+            )
+        self.batch_size = positive_int("batch_size", batch_size)
+        self.seed = resolve_seed(seed)
+        self.perturb_first = perturb_first
+        self.backup_dir = None if backup_dir is None else pathlib.Path(backup_dir)
+        self.interval = interval
+
+    def run(self, stages, evaluation=None, validation=None, callbacks=(), verbose=0):
+        """Train on one data set after the other.
+
+        Args:
+            stages: an iterable of data sets, each all the data there is by then: `(x, y)` arrays,
+                or a `tf.data.Dataset` of batches, which is taken as it is: shuffled by you.
+            evaluation: `(x, y)` arrays or a `tf.data.Dataset` of batches to evaluate on after each
+                stage, or None.
+            validation: as `validation_data` of `fit`, for a rule that monitors it.
+            callbacks: more Keras callbacks for every `fit`.
+            verbose: as `fit`.
+
+        Yields:
+            A `Stage` for each data set. After a kill, those that were over come from the backup.
+
+        Raises:
+            ValueError: if a stage is empty, or the backup is that of other arguments.
+        """
+        done = self._restore()
+        for number, data in enumerate(stages):
+            if number < len(done):
+                yield done[number]
+                continue
+            trained = self._train(
+                number, data, validation_data=validation, callbacks=callbacks, verbose=verbose
+            )
+            done.append(dataclasses.replace(trained, evaluation=self._evaluate(evaluation)))
+            self._keep(done)
+            yield done[-1]
+
+    def _train(self, number, data, callbacks, **options):
+        seed = fold_in(self.seed, "stage", number)
+        acts = number > 0 or self.perturb_first
+        start = _StageStart(self.until, self._apply if acts else _warm, seed)
+        clock = _Clock()
+        all_callbacks = [start, clock, *callbacks]
+        first_epoch = 0
+        if self.backup_dir is not None:
+            backup = Backup(self.backup_dir / f"stage{number}", interval=self.interval)
+            first_epoch = backup.next_epoch
+            all_callbacks.append(backup)
+        if hasattr(data, "element_spec"):
+            samples, stream = None, data
+        else:
+            x, y = data
+            samples = batches.count((x, y))
+            stream = batches.batches(x, y, self.batch_size, seed, first_epoch)
+            options["steps_per_epoch"] = batches.steps(x, self.batch_size)
+        self.model.fit(
+            stream,
+            epochs=start.max_epochs(self.model),
+            callbacks=all_callbacks,
+            shuffle=False,
+            **options,
+        )
+        steps = int(self.model.optimizer.iterations)
+        return Stage(
+            number, samples, clock.epochs, steps, clock.seconds, start.converged, clock.logs
+        )
+
+    def _evaluate(self, evaluation):
+        if evaluation is None:
+            return {}
+        if not hasattr(evaluation, "element_spec"):
+            x, y = evaluation
+            return self.model.evaluate(x, y, batch_size=1024, verbose=0, return_dict=True)
+        return self.model.evaluate(evaluation, verbose=0, return_dict=True)
+
+    # Stages that are over, in a weights file of their own.
+
+    def _file(self):
+        return self.backup_dir / "finished.weights.h5"
+
+    def _identity(self):
+        return f"{self.strategy!r}, {self.until!r}, {self.batch_size}, {self.seed}"
+
+    def _keep(self, done):
+        if self.backup_dir is None:
+            return
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        meta = {"identity": self._identity(), "stages": list(map(dataclasses.asdict, done))}
+        unfinished = self.backup_dir / "unfinished.weights.h5"
+        with self._holder(lambda: (meta, []), None):
+            self.model.save_weights(unfinished, overwrite=True)
+        os.replace(unfinished, self._file())
+
+    def _restore(self):
+        if self.backup_dir is None or not self._file().exists():
+            return []
+        found: dict = {}
+        with self._holder(None, lambda meta, arrays: found.update(meta)):
+            self.model.load_weights(self._file())
+        if found["identity"] != self._identity():
+            raise ValueError(
+                f"The backup in '{self.backup_dir}' is that of other arguments. Received: "
+                f"{self._identity()}. Expected: {found['identity']}. Use another directory, or the "
+                "same arguments"
+            )
+        return [Stage(**entry) for entry in found["stages"]]
+
+    def _holder(self, write, read):
+        return _Held(self.model, StateInWeights(write, read))
+
+
+def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=None):
+    """Train a model of yesterday on the data of today, in one call.
+
+    The strategy, a fresh optimizer, training until the rule says so: one stage of `WarmStart`.
+
+    Args:
+        model: a built and compiled `keras.Model`, such as one that was loaded from a file.
+        x: all examples there are by now: an array, or a structure of arrays.
+        y: their targets.
+        strategy: "random", "warm" or `ShrinkPerturb(...)`.
+        until: a rule of `keras_reinit.rounds`.
+        batch_size: examples of a batch.
+        seed: int; another one every day.
+        evaluation: `(x, y)` to evaluate on, or None.
+
+    Returns:
+        A `Stage`.
+
+    Raises:
+        ValueError: as `WarmStart`.
+
+    Example:
+        >>> model = keras.models.load_model("yesterday.keras")
+        >>> stage = refit(model, x, y, ShrinkPerturb(0.4, 0.1), seed=20)
+
+    Reference:
+        Ash & Adams 2020, Section 4.
+    """
+    warm = WarmStart(model, strategy, until, batch_size, seed, perturb_first=True)
+    return next(warm.run([(x, y)], evaluation))
+
+
+def _strategy(strategy):
+    if isinstance(strategy, ShrinkPerturb):
+        return strategy
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            "Unknown strategy. Received: "
+            f"strategy={strategy!r}. Expected 'random', 'warm' or ShrinkPerturb(shrink, perturb)"
+        )
+    return STRATEGIES[strategy]
+
+
+class _Held:
+    """A state that hangs on the model while a weights file is written or read."""
+
+    def __init__(self, model, holder):
+        self._model, self._holder = model, holder
+
+    def __enter__(self):
+        self._holder.attach(self._model, _FINISHED)
+
+    def __exit__(self, *exception):
+        self._holder.detach(self._model, _FINISHED)
+
+
+class _StageStart(ReinitCallback):
+    """A method of one round, which begins with a strategy."""
+
+    def __init__(self, until, strategy, seed):
+        super().__init__(until, rounds=1, seed=seed)
+        self.strategy = strategy
+
+    def start_round(self, index, seed):
+        self.strategy(self.model, seed)
+        return 0
+
+    @property
+    def converged(self):
+        """Whether the rule's goal was reached."""
+        return self.until.converged(self._state.progress)
+
+
+class _Clock(keras.callbacks.Callback):
+    """Counts epochs, and the seconds of training without evaluation."""
+
+    async_safe = True
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.epochs, self.seconds, self.logs = 0, 0.0, {}
+        self._holder = StateInWeights(self._write, self._read)
+        self._holder.attach(model, _CLOCK)
+
+    def on_train_begin(self, logs=None):
+        self._pause = math.nan
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._holder.listening = False
+        self._start = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self._pause = time.perf_counter()
+
+    def on_test_end(self, logs=None):
+        self._start += time.perf_counter() - self._pause
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += time.perf_counter() - self._start
+        self.epochs += 1
+        self.logs = {name: float(value) for name, value in (logs or {}).items()}
+
+    def on_train_end(self, logs=None):
+        self._holder.detach(self.model, _CLOCK)
+
+    def _write(self):
+        return {"epochs": self.epochs, "seconds": self.seconds, "logs": self.logs}, []
+
+    def _read(self, meta, arrays):
+        self.epochs, self.seconds, self.logs = meta["epochs"], meta["seconds"], meta["logs"]

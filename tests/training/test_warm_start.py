@@ -1,0 +1,345 @@
+"""Warm starting: how a stage begins, on which batches, when it ends, and what a kill changes."""
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_reinit as kr
+from keras_reinit.core import fold_in
+from keras_reinit.training import ShrinkPerturb, WarmStart, refit
+from keras_reinit.training.batches import _Batches, batches, order, steps
+
+FIXED = kr.rounds.Fixed(epochs=3)
+
+
+def network(dropout=0.0, eager=True):
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(3),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile(optimizer, loss, metrics=["accuracy"], run_eagerly=eager)
+    return model
+
+
+@pytest.fixture
+def stages(blobs):
+    x, y = blobs
+    return [(x[:n], y[:n]) for n in (20, 50, 96)]
+
+
+class Starts(keras.callbacks.Callback):
+    """Weights, and optimizer slots, at the start of each `fit` after the strategy, and before."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = [], []
+
+    def on_train_begin(self, logs=None):
+        self.before.append(self.model.get_weights())
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:
+            slots = [np.array(v) for v in self.model.optimizer.variables]
+            self.after.append((self.model.get_weights(), slots))
+
+
+def begun(strategy, stages, **options):
+    starts = Starts()
+    warm = WarmStart(network(), strategy, FIXED, batch_size=16, seed=3, **options)
+    list(warm.run(stages, callbacks=[starts]))
+    return starts
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_warm_goes_on_from_the_weights(stages):
+    starts = begun("warm", stages)
+    assert all(
+        equal(before, after) for before, (after, _) in zip(starts.before, starts.after, strict=True)
+    )
+    assert not equal(starts.before[0], starts.before[1])
+
+
+@pytest.mark.parametrize("strategy", ["random", ShrinkPerturb(0.4, 0.1), ShrinkPerturb(0.6, 0.0)])
+def test_a_stage_begins_as_the_numpy_reference_says(strategy, stages):
+    starts = begun(strategy, stages)
+    assert equal(starts.before[0], starts.after[0][0])  # not before the first stage
+    shrink, perturb = (0, 1) if strategy == "random" else (strategy.shrink, strategy.perturb)
+    for number in (1, 2):
+        fresh = network()
+        kr.reinitialize(fresh, seed=fold_in(fold_in(3, "stage", number), "round", 0))
+        trainable = [v.trainable for v in fresh.weights]
+        for old, drawn, new, learns in zip(
+            starts.before[number],
+            fresh.get_weights(),
+            starts.after[number][0],
+            trainable,
+            strict=True,
+        ):
+            # Moving statistics are those of a fresh layer; everything else is a blend.
+            expected = shrink * old + perturb * drawn if learns else drawn
+            np.testing.assert_allclose(new, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_the_optimizer_is_as_new_in_each_stage(stages):
+    starts = begun("warm", stages)
+    for _, slots in starts.after:
+        rate = np.float32(0.01)
+        assert all((slot == 0).all() or (slot == rate).all() for slot in slots)
+
+
+def test_perturb_first(stages):
+    starts = begun(ShrinkPerturb(0.5, 0.0), stages[:1], perturb_first=True)
+    before, (after, _) = starts.before[0], starts.after[0]
+    np.testing.assert_allclose(after[0], 0.5 * before[0])
+
+
+def test_a_wrapped_model_is_as_new_with_its_normalizations(blobs):
+    x, y = blobs
+    model = kr.ReinitModel(network())
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.blocks[0].normalization.freeze(1.0, 2.0)
+    refit(model, x, y, "random", kr.rounds.Fixed(1))
+    assert float(model.blocks[0].normalization.stddev) == 1
+
+
+def test_strategies_see_the_same_batches():
+    x = np.arange(10, dtype="float32")
+    first = [b.numpy().tolist() for b, _ in itertools.islice(batches(x, x, 4, seed=5), 6)]
+    assert sorted(itertools.chain(*first[:3])) == list(x)
+    assert [len(batch) for batch in first] == [4, 4, 2, 4, 4, 2]
+    assert first[:3] != first[3:]
+    resumed = batches(x, x, 4, seed=5, first_epoch=1)
+    assert [b.numpy().tolist() for b, _ in itertools.islice(resumed, 3)] == first[3:]
+    other = _Batches((x, x), 4, 5, 0)  # what the other backends read
+    assert [other[index][0].tolist() for index in range(6)] == first
+    assert order(10, 5, 0).tolist() == first[0] + first[1] + first[2]
+
+
+def test_stages_have_orders_of_their_own(blobs, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "keras_reinit.training.batches.order",
+        lambda count, seed, epoch: seen.append((count, seed, int(epoch))) or np.arange(count),
+    )
+    x, y = blobs
+    for strategy in ("warm", "random"):
+        list(WarmStart(network(), strategy, kr.rounds.Fixed(1), 50).run([(x, y), (x, y)]))
+    firsts = [seed for _, seed, epoch in seen if epoch == 0]
+    assert len(firsts) == 4
+    assert firsts[:2] == firsts[2:]
+    assert firsts[0] != firsts[1]
+
+
+def test_records(stages, blobs):
+    warm = WarmStart(network(), "warm", FIXED, batch_size=16)
+    records = list(warm.run(stages, evaluation=blobs))
+    assert [r.stage for r in records] == [0, 1, 2]
+    assert [r.samples for r in records] == [20, 50, 96]
+    assert [r.epochs for r in records] == [3, 3, 3]
+    assert [r.steps for r in records] == [3 * steps(x, 16) for x, _ in stages]
+    assert all(r.converged and r.seconds > 0 for r in records)
+    assert records[-1].evaluation == pytest.approx(
+        warm.model.evaluate(*blobs, batch_size=1024, verbose=0, return_dict=True)
+    )
+    assert json.loads(json.dumps(records[0].logs)) == records[0].logs
+
+
+@pytest.mark.parametrize(
+    ("until", "converged", "epochs"),
+    [
+        (kr.rounds.Accuracy(0.4, max_epochs=60), True, None),
+        (kr.rounds.Accuracy(1.0, max_epochs=2), False, 2),
+        (kr.rounds.Converged("loss", patience=50, max_epochs=2), False, 2),
+    ],
+)
+def test_whether_a_stage_has_converged(until, converged, epochs, blobs):
+    stage = refit(network(), *blobs, "warm", until)
+    assert stage.converged == converged
+    assert epochs is None or stage.epochs == epochs
+
+
+def test_a_data_set_of_batches_is_taken_as_it_is(blobs):
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices(blobs).batch(32)
+    (stage,) = WarmStart(network(), "warm", FIXED).run(iter([data]), evaluation=data)
+    assert (stage.samples, stage.steps) == (None, 9)
+    assert stage.evaluation.keys() == {"accuracy", "loss"}
+
+
+def test_growing_data_are_traced_once(stages, monkeypatch):
+    model, traces = network(eager=False), []
+    compute_loss = model.compute_loss
+    monkeypatch.setattr(
+        model, "compute_loss", lambda *a, **k: traces.append(None) or compute_loss(*a, **k)
+    )
+    run = WarmStart(model, ShrinkPerturb(0.4, 0.1), FIXED, batch_size=16).run(stages)
+    next(run)
+    first = len(traces)
+    list(run)
+    assert len(traces) == first
+
+
+class Killed(Exception):
+    pass
+
+
+class Kill(keras.callbacks.Callback):
+    """Dies at the start of an epoch, or at the end, of the given `fit`."""
+
+    def __init__(self, stage, epoch):
+        super().__init__()
+        self._fits, self._moment = -1, (stage, epoch)
+
+    def on_train_begin(self, logs=None):
+        self._fits += 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if (self._fits, epoch) == self._moment:
+            raise Killed
+
+    def on_train_end(self, logs=None):
+        if (self._fits, math.inf) == self._moment:
+            raise Killed
+
+
+@pytest.mark.parametrize("moment", [(0, 2), (1, 1), (1, 2), (1, math.inf), (2, 0)])
+def test_a_kill_changes_nothing(moment, stages, blobs, tmp_path):
+    def run(folder, *callbacks):
+        warm = WarmStart(
+            network(dropout=0.5),
+            ShrinkPerturb(0.4, 0.1),
+            FIXED,
+            batch_size=16,
+            backup_dir=folder,
+            interval=0,
+        )
+        return warm, warm.run(stages, evaluation=blobs, callbacks=callbacks)
+
+    whole, records = run(tmp_path / "whole")
+    expected = list(records)
+    with pytest.raises(Killed):
+        list(run(tmp_path / "killed", Kill(*moment))[1])
+    again, records = run(tmp_path / "killed")
+    got = list(records)
+    assert equal(whole.model.get_weights(), again.model.get_weights())
+    for one, other in zip(expected, got, strict=True):
+        assert (one.epochs, one.steps, one.logs) == (other.epochs, other.steps, other.logs)
+        assert one.evaluation == other.evaluation
+
+
+def test_finished_stages_are_not_trained_again(stages, tmp_path):
+    def warm():
+        return WarmStart(network(), "warm", FIXED, backup_dir=tmp_path)
+
+    first = list(warm().run(stages[:2]))
+    starts = Starts()
+    again = list(warm().run(stages, callbacks=[starts]))
+    assert again[:2] == first
+    assert len(starts.after) == 1
+
+
+def test_the_backup_of_another_stream_is_refused(stages, tmp_path):
+    list(WarmStart(network(), "warm", FIXED, backup_dir=tmp_path).run(stages[:1]))
+    other = WarmStart(network(), "random", FIXED, backup_dir=tmp_path)
+    with pytest.raises(ValueError, match="Received: 'random', .*Expected: 'warm'"):
+        list(other.run(stages))
+
+
+CHILD = """
+import sys, keras, numpy as np
+from keras_reinit import rounds
+from keras_reinit.training import ShrinkPerturb, WarmStart
+from tests.training.test_warm_start import network
+
+class Wait(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        print("epoch", flush=True)
+        sys.stdin.readline()
+
+x = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+y = np.arange(40) % 3
+warm = WarmStart(network(0.5), ShrinkPerturb(0.5, 0.2), rounds.Fixed(3), batch_size=16,
+                 backup_dir=sys.argv[1], interval=0)
+for stage in warm.run([(x[:20], y[:20]), (x, y)], callbacks=[Wait()]):
+    pass
+np.savez(sys.argv[1] + "/final.npz", *warm.model.get_weights())
+"""
+
+
+@pytest.mark.slow
+def test_a_real_kill(tmp_path):
+    def child(folder, kill_after):
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as process:
+            for number, _ in enumerate(process.stdout, start=1):
+                if number == kill_after:
+                    process.send_signal(signal.SIGKILL)
+                    break
+                process.stdin.write("\n")
+                process.stdin.flush()
+
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    child(tmp_path / "whole", None)
+    child(tmp_path / "killed", 5)  # in the second stage
+    child(tmp_path / "killed", None)
+    with np.load(tmp_path / "whole/final.npz") as a, np.load(tmp_path / "killed/final.npz") as b:
+        assert equal(list(a.values()), list(b.values()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"strategy": "wram"}, ValueError, "strategy='wram'. Expected 'random', 'warm'"),
+        ({"batch_size": 0}, ValueError, "batch_size=0"),
+        ({"until": 10}, TypeError, "until=10"),
+    ],
+)
+def test_bad_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        WarmStart(network(), **{"strategy": "warm", **arguments})
+
+
+def test_bad_factors():
+    with pytest.raises(ValueError, match="shrink=-1"):
+        ShrinkPerturb(-1, 0.1)
+
+
+def test_a_model_that_is_not_compiled():
+    with pytest.raises(ValueError, match="built and compiled"):
+        WarmStart(keras.Sequential([keras.layers.Dense(1)]), "warm")
+
+
+@pytest.mark.parametrize(
+    "arrays", [(np.zeros((0, 6)), np.zeros(0)), (np.zeros((3, 6)), np.zeros(2))]
+)
+def test_a_stage_without_examples_or_with_too_few_labels(arrays):
+    with pytest.raises(ValueError, match="some examples"):
+        refit(network(), *arrays, "warm", FIXED)
