@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from experiments import compare, experiment
 from experiments.errors import UsageError
 from experiments.experiment import Context
-from experiments.export import versions, write_csv, write_json
+from experiments.export import versions, write, write_csv, write_json
 from experiments.options import add_options, chosen, number, restored
 from experiments.store import Store
 
@@ -36,6 +36,9 @@ def main(arguments=None):
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
 
 
 def _parser(arguments):
@@ -198,10 +201,12 @@ def _compare(options):
         options, "compare", compare.EXPERIMENT, settings, folder / "runs.sqlite", files
     )
     if records:
+        from experiments.report import page
+
         write_csv(folder / "runs.csv", records)
         pictures = compare.EXPERIMENT.figures(records)
         for name, (_, draw) in pictures.items():
-            draw().savefig(folder / f"{name}.png")
+            write(folder / f"{name}.png", page.picture(draw())[0])
         print(f"Written: {folder}/", "runs.csv, runs.json,", *(f"{name}.png" for name in pictures))
     return status
 
@@ -214,11 +219,12 @@ def _perform(options, name, found, settings, path, json_files):
     specs = found.runs(settings)
     status = 0
     with Store(path) as store:
-        store.request(name, dataclasses.asdict(settings))
-        before = store.states(specs)["finished"]
         context = Context(
             options.data_dir, options.download, backups=store.path.with_suffix(".backups")
         )
+        runner.check(specs, store, context)
+        store.request(name, dataclasses.asdict(settings))
+        before = store.states(specs)["finished"]
         try:
             runner.perform(specs, store, context, options.take_over)
         except KeyboardInterrupt:
@@ -226,15 +232,16 @@ def _perform(options, name, found, settings, path, json_files):
             print("Interrupted. The same command does the rest.", file=sys.stderr)
         records = store.records(specs)
         account, failed = runner.account(specs, store, before)
+    rows = found.summarize(records) if records else []
     if records:
-        rows = found.summarize(records)
-        print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n")
+        print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n", flush=True)
+    print(account, file=sys.stderr)
+    if records:
         content = {"experiment": name, "settings": dataclasses.asdict(settings)}
         content |= {"versions": versions(), "runs": records, "summary": rows}
         for file in json_files:
             write_json(file, content)
-    print(account, file=sys.stderr)
-    return status or int(failed), records
+    return status or int(failed > 0), records
 
 
 def _report(options):

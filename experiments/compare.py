@@ -16,7 +16,14 @@ import statistics
 from experiments.errors import UsageError
 from experiments.experiment import Experiment
 from experiments.options import option
-from experiments.report.statistics import against_baseline, grouped, paired
+from experiments.report.statistics import (
+    against_baseline,
+    grouped,
+    paired,
+    percent,
+    seeds_needed,
+)
+from experiments.report.tables import Cell, Table
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
 BLOCKS = {"scnn": 4, "mlp": 2, "vgg16": 13, "mobilenet": 7, "resnet50": 16}  # of each backbone
@@ -87,9 +94,6 @@ def _setting(record):
 
 def tables(rows):
     """The table."""
-    from experiments.report.statistics import percent, seeds_needed
-    from experiments.report.tables import Cell, Table
-
     header = ("method", "seeds", "test [%]", "gain over BL", "won-lost", "p (Holm)", "train [%]")
     best = max(row["mean"] for row in rows)
     body = []

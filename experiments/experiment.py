@@ -36,8 +36,9 @@ class Experiment:
     """One table or figure of one paper.
 
     A run is identified by its *spec*, a flat dict of JSON values with "task", a module of
-    `experiments.tasks` that knows how to execute it, and does not name the experiment: tables that
-    need the same run share it. A *record* of a finished run is its spec, its result and "seconds".
+    `experiments.tasks` that knows how to check and execute it, and does not name the experiment:
+    tables that need the same run share it. A *record* of a finished run is its spec, its result and
+    "seconds".
 
     Args:
         paper: authors and year.

@@ -21,7 +21,7 @@ def write_json(file, content):
     Raises:
         UsageError: if the file cannot be written; the old one is as it was.
     """
-    _replace(file, json.dumps(content, indent=1) + "\n")
+    write(file, json.dumps(content, indent=1) + "\n")
 
 
 def write_csv(file, records):
@@ -39,7 +39,7 @@ def write_csv(file, records):
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    _replace(file, text.getvalue())
+    write(file, text.getvalue())
 
 
 def versions():
@@ -54,15 +54,25 @@ def versions():
     }
 
 
-def _replace(file, text):
+def write(file, content):
+    """Write text or bytes to a file; missing folders are made.
+
+    Args:
+        file: path.
+        content: str or bytes.
+
+    Raises:
+        UsageError: if the file cannot be written; the old one is as it was.
+    """
     file = pathlib.Path(file)
+    content = content.encode() if isinstance(content, str) else content
     temporary = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
+        temporary.write_bytes(content)
         os.replace(temporary, file)
     except OSError as error:
         raise UsageError(
-            f"The file cannot be written: {error.strerror}. Received: {file}. Expected a file in a "
-            "folder that you may write to, on a disk with room."
+            f"The file cannot be written ({error.strerror}: {error.filename}). Received: {file}. "
+            "Expected a file in a folder that you may write to, on a disk with room."
         ) from error

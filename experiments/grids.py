@@ -28,10 +28,10 @@ class GridSettings:
     seeds: int = option(1, "number of seeds, from 0", minimum=1)
     image_size: int = option(224, "side of the square that images are resized to", minimum=8)
     train_size: int | None = option(
-        None, "images of the training split, drawn anew for every seed (default: all)", None, 2, int
+        None, "images of the training split, drawn anew for every seed (paper: all)", None, 2, int
     )
     validation: float = option(0.1, "share of them that is held out", minimum=0.0)
-    test_size: int | None = option(None, "first test images (default: all)", None, 1, int)
+    test_size: int | None = option(None, "first test images (paper: all)", None, 1, int)
     batch_size: int = option(256, "images of a batch", minimum=1)
 
 
@@ -56,7 +56,8 @@ SMOKE: dict[str, Any] = {
     "test_size": 2000,
     "batch_size": 5,
 }
-SMOKE_STEPS = 80
+SMOKE_STEPS = 320  # a round, which fits the training images, nearly
+SMOKE_FEW_STEPS = 80  # where many settings are tried
 # vgg16 without momentum, as Figure 8 and Appendix F have it, at a quarter of its width.
 SMOKE_VGG: dict[str, Any] = SMOKE | {
     "backbone": ("vgg16",),

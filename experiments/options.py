@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import shlex
 
 from experiments.errors import unknown
@@ -123,6 +124,10 @@ def _parser(name, kind, choices, minimum):
         if minimum is not None and not value >= minimum:
             raise argparse.ArgumentTypeError(
                 f"Out of range. Received: '{text}'. Expected at least {minimum}."
+            )
+        if value == math.inf:
+            raise argparse.ArgumentTypeError(
+                f"Out of range. Received: '{text}'. Expected a finite number."
             )
         return value
 

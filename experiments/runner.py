@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import os
 import signal
 import threading
 import time
@@ -11,6 +13,22 @@ from collections import Counter
 from experiments import experiment
 from experiments.errors import UsageError
 from experiments.store import now
+
+
+def check(specs, store, context):
+    """Look at all unfinished runs before the first one is begun: can each of them start?
+
+    Args:
+        specs: list of specs.
+        store: `experiments.store.Store`.
+        context: `experiments.experiment.Context`.
+
+    Raises:
+        UsageError: if one cannot for want of something that the user must bring, such as a prepared
+            data set.
+    """
+    for spec in _unfinished(specs, store):
+        experiment.task(spec).check(spec, context)
 
 
 def perform(specs, store, context, take_over=False):
@@ -25,11 +43,10 @@ def perform(specs, store, context, take_over=False):
         take_over: also do what another machine began and did not finish.
 
     Raises:
-        UsageError: if a run cannot start for want of something that the user must bring, such as
-            a prepared data set, or the store cannot be written.
+        UsageError: as `check`, or if the disk is full or the store cannot be written.
         KeyboardInterrupt: on an interrupt, SIGTERM too. The run under way is left undone.
     """
-    pending = [spec for spec in specs if store.state(spec)[0] != "finished"]
+    pending = _unfinished(specs, store)
     if not pending:
         return
     from experiments.progress import Progress
@@ -40,6 +57,10 @@ def perform(specs, store, context, take_over=False):
         left = _attempt(pending, store, context, progress, start, take_over)
         while 0 < len(left) < len(pending):  # a process that was at one of them may have died
             pending, left = left, _attempt(left, store, context, progress, start, take_over)
+
+
+def _unfinished(specs, store):
+    return [spec for spec in specs if store.state(spec)[0] != "finished"]
 
 
 def _attempt(specs, store, context, progress, start, take_over):
@@ -64,6 +85,12 @@ def _run(spec, store, context):
         _release(spec, store)
         raise
     except Exception as error:
+        if _is_full(error):
+            _release(spec, store)
+            raise UsageError(
+                f"The disk is full. Received: {summary(error)}. Expected free room on it. What was "
+                "finished is kept: run the same command again."
+            ) from error
         store.fail(spec, f"{summary(error)}\n\n{traceback.format_exc()}")
     except BaseException:
         _release(spec, store)
@@ -73,6 +100,16 @@ def _run(spec, store, context):
 def _release(spec, store):
     with contextlib.suppress(UsageError):  # the store is what fails: the claim dies with us
         store.release(spec)
+
+
+def _is_full(error):
+    """Whether a file could not be written, such as a backup, for want of room.
+
+    HDF5 says so in the text of its errors alone.
+    """
+    text = str(error)
+    codes = errno.ENOSPC, errno.EDQUOT
+    return any(getattr(error, "errno", None) == code or os.strerror(code) in text for code in codes)
 
 
 def summary(error):
@@ -115,7 +152,7 @@ def account(specs, store, before):
         if counts[state]
     )
     lines += [
-        f"- failed: {_short(spec)}: {error.splitlines()[0]}"
+        f"- failed: {_short(spec, specs)}: {error.splitlines()[0]}"
         for spec, state, error in states
         if state == "failed"
     ]
@@ -127,6 +164,7 @@ def account(specs, store, before):
     return "\n".join(lines), counts["failed"]
 
 
-def _short(spec):
-    """What tells one run from others, in a line."""
-    return ", ".join(f"{name}={value}" for name, value in spec.items() if value is not None)
+def _short(spec, specs):
+    """What tells one run from the others, in a line."""
+    names = [name for name in spec if any(other.get(name) != spec[name] for other in specs)]
+    return ", ".join(f"{name}={spec[name]}" for name in names or spec)

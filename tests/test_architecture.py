@@ -135,20 +135,22 @@ def test_no_module_imports_tensorflow_when_imported():
     assert at_import == []
 
 
-def test_import_works_where_the_package_cannot_have_tensorflow():
+def test_import_needs_neither_tensorflow_nor_an_extra():
     program = """
 import builtins
 import keras
 
 plain_import = builtins.__import__
 
-def refuse_tensorflow(name, namespace=None, *rest, **named):
+refused = ("tensorflow", "scipy", "sklearn", "matplotlib", "keras_tuner")
+
+def refuse(name, namespace=None, *rest, **named):
     importer = (namespace or {}).get("__name__", "")
-    if importer.startswith("keras_reinit") and name.startswith("tensorflow"):
+    if importer.startswith("keras_reinit") and name.startswith(refused):
         raise ModuleNotFoundError(f"{importer} imports {name}")
     return plain_import(name, namespace, *rest, **named)
 
-builtins.__import__ = refuse_tensorflow
+builtins.__import__ = refuse
 import keras_reinit
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

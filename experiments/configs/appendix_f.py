@@ -32,7 +32,7 @@ WITH = {"group": "with normalisation layers", None: "without normalisation layer
 class Settings(TableSettings):
     """What the command line can change: the defaults are the paper's."""
 
-    width: float = option(1.0, "multiplier of the filters of vgg16", minimum=0)
+    width: float = option(1.0, "multiplier of the filters of vgg16", minimum=0.01)
 
 
 def runs(settings):

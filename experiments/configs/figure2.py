@@ -13,7 +13,7 @@ import dataclasses
 import itertools
 
 from experiments.experiment import Experiment
-from experiments.grids import INITIALIZERS, PAPER, SMOKE, SMOKE_STEPS, GridSettings, grid
+from experiments.grids import INITIALIZERS, PAPER, SMOKE, SMOKE_FEW_STEPS, GridSettings, grid
 from experiments.options import option
 from experiments.report.statistics import grouped, paired, percent
 from experiments.report.tables import Table
@@ -122,7 +122,7 @@ EXPERIMENT = Experiment(
                 "method": ("BL", "LW"),
                 "seeds": 1,
             },
-            steps_per_round=SMOKE_STEPS,
+            steps_per_round=SMOKE_FEW_STEPS,
             learning_rate=(0.003, 0.01),
             dropout=(0.0, 0.5),
             weight_decay=(1e-5,),

@@ -15,7 +15,7 @@ import statistics
 
 from experiments.configs import table3
 from experiments.experiment import Experiment
-from experiments.grids import METHODS, PAPER, SMOKE, SMOKE_STEPS
+from experiments.grids import METHODS, PAPER, SMOKE, SMOKE_FEW_STEPS
 from experiments.report.statistics import grouped, percent
 from experiments.report.tables import Table
 
@@ -85,7 +85,7 @@ EXPERIMENT = Experiment(
     title="a decision tree that predicts the best method",
     sizes={
         "smoke": dataclasses.replace(
-            table3.Settings(**SMOKE, steps_per_round=SMOKE_STEPS), backbone=("scnn",), seeds=1
+            table3.Settings(**SMOKE, steps_per_round=SMOKE_FEW_STEPS), backbone=("scnn",), seeds=1
         ),
         "paper": table3.Settings(),
     },

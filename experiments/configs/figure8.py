@@ -25,7 +25,7 @@ THRESHOLD = 0.99
 class Settings(TableSettings):
     """What the command line can change: the defaults are the paper's."""
 
-    width: float = option(1.0, "multiplier of the filters of vgg16", minimum=0)
+    width: float = option(1.0, "multiplier of the filters of vgg16", minimum=0.01)
 
 
 def runs(settings):

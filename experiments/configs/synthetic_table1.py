@@ -21,6 +21,8 @@ import statistics
 from experiments import published
 from experiments.experiment import Experiment
 from experiments.options import option
+from experiments.report.statistics import deviation, grouped, percent
+from experiments.report.tables import Cell, Table
 
 METHODS = ("BL", "WELSR", "DSD", "WELS", "FC", "FC head", "LW", "LW kernels")
 
@@ -48,12 +50,10 @@ def runs(settings):
     ]
 
 
-def summarize(runs):
+def summarize(records):
     """One row a signal strength and method, in the order of the runs."""
-    groups = {}
-    for record in runs:
-        groups.setdefault((record["alpha"], record["method"]), []).append(record)
-    return [_row(alpha, method, records) for (alpha, method), records in groups.items()]
+    groups = grouped(records, "alpha", "method")
+    return [_row(alpha, method, runs) for (alpha, method), runs in groups.items()]
 
 
 def _row(alpha, method, records):
@@ -64,7 +64,7 @@ def _row(alpha, method, records):
         "method": method,
         "seeds": len(records),
         "mean": statistics.fmean(test),
-        "deviation": statistics.stdev(test) if len(test) > 1 else None,
+        "deviation": deviation(test),
         "train_accuracy_mean": statistics.fmean(record["train_accuracy"] for record in records),
         "train_accuracy_min": min(record["train_accuracy"] for record in records),
         "published_mean": published_mean,
@@ -74,9 +74,6 @@ def _row(alpha, method, records):
 
 def tables(rows):
     """One table a signal strength, measured beside published; what contradicts below the last."""
-    from experiments.report.statistics import percent
-    from experiments.report.tables import Cell, Table
-
     header = ("method", "seeds", "test [%]", "train [%]", "lowest train [%]")
     alphas = [alpha for alpha, _ in itertools.groupby(rows, key=lambda row: row["alpha"])]
     made = []
@@ -108,15 +105,12 @@ def tables(rows):
 
 
 def _published(row):
-    from experiments.report.statistics import percent
-
-    mean, deviation = row["published_mean"], row["published_deviation"]
-    return "" if mean is None else percent(mean, deviation)
+    mean = row["published_mean"]
+    return "" if mean is None else percent(mean, row["published_deviation"])
 
 
 def _contradictions(rows):
     """What contradicts the paper, or the paper itself, with the numbers of these runs."""
-    from experiments.report.statistics import percent
 
     def measured(what, *methods):
         if not all((method, 1.0) in rows for method in methods):

@@ -28,6 +28,8 @@ import statistics
 from experiments import published
 from experiments.experiment import Experiment
 from experiments.options import option
+from experiments.report.statistics import deviation, grouped, percent
+from experiments.report.tables import Cell, Table
 
 ALPHA = 0.5
 METHODS = {"BL": "Baseline", "rescaling": "Rescaling", "LW in phases": "LW"}
@@ -56,10 +58,8 @@ def runs(settings):
 
 def summarize(records):
     """One row a penalty and method, in the order of the runs."""
-    groups: dict = {}
-    for record in records:
-        groups.setdefault((record["l2"], record["method"]), []).append(record)
-    return [_row(l2, method, of_cell) for (l2, method), of_cell in groups.items()]
+    groups = grouped(records, "l2", "method")
+    return [_row(l2, method, runs) for (l2, method), runs in groups.items()]
 
 
 def _row(l2, method, records):
@@ -69,7 +69,7 @@ def _row(l2, method, records):
         "method": method,
         "seeds": len(records),
         "mean": statistics.fmean(test),
-        "deviation": statistics.stdev(test) if len(test) > 1 else None,
+        "deviation": deviation(test),
         "train_accuracy_mean": statistics.fmean(record["train_accuracy"] for record in records),
         "published_mean": published.weight_penalty().get((l2, PRINTED[method])),
     }
@@ -77,8 +77,6 @@ def _row(l2, method, records):
 
 def tables(rows):
     """One row a penalty, as in the paper, measured beside published."""
-    from experiments.report.tables import Table
-
     header = ("L2", *METHODS.values(), "seeds", "lowest mean train [%]")
     body = []
     for l2 in dict.fromkeys(row["l2"] for row in rows):
@@ -98,9 +96,6 @@ def tables(rows):
 
 
 def _cell(row, best):
-    from experiments.report.statistics import percent
-    from experiments.report.tables import Cell
-
     if row is None:
         return "-"
     printed = row["published_mean"]

@@ -6,8 +6,8 @@ Cost: smoke, 120 runs: about an hour on two CPU cores. Paper, 288 runs of up to 
 224x224 pixels: accelerators (`python -m experiments plan table7 --size paper --devices 8`).
 
 Four networks, twelve data sets, nothing tuned: N = 1, every method as many rounds as LW, the
-baseline as many steps as all rounds together. Mirrored and cropped
-training images, dropout before the head.
+baseline as many steps as all rounds together. Mirrored and cropped training images, dropout before
+the head.
 Published test accuracy: `experiments/published/alabdulmohsin2021_table7.csv`.
 """
 

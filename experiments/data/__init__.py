@@ -2,7 +2,7 @@
 
 from experiments.data.dataset import Dataset, subset
 from experiments.data.generated import synthetic
-from experiments.data.sets import BENCHMARK, VALIDATION, load
+from experiments.data.sets import BENCHMARK, VALIDATION, count, load
 from experiments.data.stream import (
     batches,
     enlarged,
@@ -18,6 +18,7 @@ __all__ = [
     "VALIDATION",
     "Dataset",
     "batches",
+    "count",
     "enlarged",
     "evaluation_batches",
     "floats",

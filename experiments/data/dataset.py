@@ -54,6 +54,31 @@ def held_out(count, share):
     return mask
 
 
+def sizes(train, validation, size=None):
+    """How many examples a part of a set has.
+
+    Args:
+        train: number of training examples of the whole set.
+        validation: number of its validation examples.
+        size: number of examples of the part, of both kinds together, or None for all.
+
+    Returns:
+        The numbers of training and of validation examples.
+
+    Raises:
+        UsageError: if there are fewer examples.
+    """
+    if size is None:
+        return train, validation
+    available = train + validation
+    if not 1 <= size <= available:
+        raise UsageError(
+            f"Not enough training examples. Received: train_size={size}. Expected 1 to {available}."
+        )
+    held = round(size * validation / available)
+    return size - held, held
+
+
 def subset(dataset, size, seed):
     """A data set with a random part of its training examples, all classes alike.
 
@@ -72,14 +97,8 @@ def subset(dataset, size, seed):
     """
     if size is None:
         return dataset
-    validation = len(dataset.y_validation)
-    available = len(dataset.y_train) + validation
-    if not 1 <= size <= available:
-        raise UsageError(
-            f"Not enough training examples. Received: train_size={size}. Expected 1 to {available}."
-        )
-    validation = round(size * validation / available)
-    kept = _alike(dataset.y_train, size - validation, seed)
+    train, validation = sizes(len(dataset.y_train), len(dataset.y_validation), size)
+    kept = _alike(dataset.y_train, train, seed)
     checked = _alike(dataset.y_validation, validation, seed)
     return dataclasses.replace(
         dataset,

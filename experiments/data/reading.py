@@ -53,6 +53,15 @@ def one_size(builder):
     return None not in builder.info.features["image"].shape
 
 
+def check_split(builder, split):
+    """Raise `UsageError` if a prepared set lacks a split."""
+    if split not in builder.info.splits:
+        raise UsageError(
+            f"'{builder.info.full_name}' lacks a split. Received: splits "
+            f"{sorted(builder.info.splits)}. Expected '{split}' among them."
+        )
+
+
 def read(builder, split, side=None, kept=None):
     """Images of a split and their labels, in the order in which they are stored.
 
@@ -71,11 +80,7 @@ def read(builder, split, side=None, kept=None):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    if split not in builder.info.splits:
-        raise UsageError(
-            f"'{builder.info.full_name}' lacks a split. Received: splits "
-            f"{sorted(builder.info.splits)}. Expected '{split}' among them."
-        )
+    check_split(builder, split)
     if kept is None:
         kept = np.ones(builder.info.splits[split].num_examples, bool)
     image_feature = builder.info.features["image"]
@@ -112,14 +117,23 @@ def _builder(name, data_dir, known):
     base, _, config = name.partition("/")
     try:
         return tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError:
-        pass
-    except ValueError:
-        configs = sorted(tfds.builder_cls(base).builder_configs)
-        raise UsageError(unknown(f"config of '{base}'", config, configs)) from None
+    except ValueError:  # no such set, no such config, or not even a name
+        configs = _configs(base)
+    if configs:
+        raise UsageError(unknown(f"config of '{base}'", config, configs))
     folder = pathlib.Path(data_dir) if data_dir else None
-    present = [path.name for path in folder.iterdir()] if folder and folder.is_dir() else []
+    present = [path.name for path in folder.glob("*/")] if folder else []
     raise UsageError(unknown("dataset", name, sorted({*known, *present})))
+
+
+def _configs(name):
+    """The configs of a set; none where there is no such set."""
+    import tensorflow_datasets as tfds
+
+    try:
+        return sorted(tfds.builder_cls(name).builder_configs)
+    except ValueError:
+        return []
 
 
 def _download(builder):

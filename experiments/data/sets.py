@@ -31,7 +31,7 @@ import functools
 import numpy as np
 
 from experiments.data import reading
-from experiments.data.dataset import Dataset, held_out
+from experiments.data.dataset import Dataset, held_out, sizes
 from experiments.data.stream import enlarged
 from experiments.errors import UsageError
 
@@ -78,11 +78,10 @@ def load(name, data_dir=None, download=False, image_size=None, validation=0.0, a
 
     Raises:
         UsageError: if the set is unknown, not prepared, not one of labelled images, has no training
-            or test split, or has images that differ in size while `image_size` is None.
-        ValueError: if `validation` is not in [0, 1).
+            or test split, or has images that differ in size while `image_size` is None; or if
+            `validation` is not in [0, 1).
     """
-    if not 0 <= validation < 1:
-        raise ValueError(f"Received: validation={validation}. Expected 0 <= validation < 1.")
+    _check_share(validation)
     if name == "digits":
         return _digits(validation)
     train, test = _builders(name, data_dir, download)
@@ -90,6 +89,48 @@ def load(name, data_dir=None, download=False, image_size=None, validation=0.0, a
     if augment and sides[0] is not None:
         sides[0] = enlarged(image_size)
     return _read(name, data_dir, *sides, validation)
+
+
+def count(name, data_dir=None, download=False, image_size=None, validation=0.0, size=None):
+    """How many examples `subset(load(...), size, seed)` has; no image is read.
+
+    Args:
+        name: as `load`.
+        data_dir: as `load`.
+        download: as `load`.
+        image_size: as `load`.
+        validation: as `load`.
+        size: as `subset`.
+
+    Returns:
+        The numbers of training and of validation examples.
+
+    Raises:
+        UsageError: as `load` and `subset`.
+    """
+    _check_share(validation)
+    held = held_out(_available(name, data_dir, download, image_size), validation)
+    return sizes(int(np.sum(~held)), int(np.sum(held)), size)
+
+
+@functools.lru_cache
+def _available(name, data_dir, download, image_size):
+    """The number of examples of the training split of a set that can be loaded."""
+    if name == "digits":
+        return len(_digits(0.0).y_train)
+    builders = _builders(name, data_dir, download)
+    for builder, split in zip(builders, ("train", "test"), strict=True):
+        _side(name, builder, image_size)
+        reading.check_split(builder, split)
+    return builders[0].info.splits["train"].num_examples
+
+
+def _check_share(validation):
+    if not 0 <= validation < 1:
+        raise UsageError(
+            "The validation images are a share of the training split. Received: "
+            f"validation={validation}. Expected 0 <= validation < 1."
+        )
 
 
 def _builders(name, data_dir, download):

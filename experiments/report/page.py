@@ -8,6 +8,7 @@ import pathlib
 import jinja2
 from matplotlib import pyplot as plt
 
+from experiments import export
 from experiments.experiment import names
 
 DOTS_PER_INCH = 200
@@ -26,9 +27,11 @@ def write(found, folder, facts=None):
 
     Returns:
         The paths of the files written, the page first.
+
+    Raises:
+        UsageError: if a file cannot be written.
     """
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: dict = {}
     sections = [
         _section(name, experiment, records, pictures)
@@ -45,9 +48,9 @@ def write(found, folder, facts=None):
     )
     template = environment.get_template("page.html.j2")
     page = folder / "index.html"
-    for file, picture in pictures.items():
-        (folder / file).write_bytes(picture)
-    page.write_text(template.render(sections=sections, facts=facts or {}), encoding="utf-8")
+    for file, content in pictures.items():
+        export.write(folder / file, content)
+    export.write(page, template.render(sections=sections, facts=facts or {}))
     return [page, *(folder / file for file in pictures)]
 
 
@@ -58,7 +61,7 @@ def _section(name, experiment, records, pictures):
         tables = [_table(table) for table in experiment.tables(experiment.summarize(records))]
         for title, (caption, draw) in experiment.figures(records).items():
             file = f"{name}-{title}.png".replace(" ", "_").replace("/", "_")
-            pictures[file], size = _picture(draw())
+            pictures[file], size = picture(draw())
             alternative = f"{experiment.title}: {title.replace('_', ' ')}"
             embedded = base64.b64encode(pictures[file]).decode("ascii")
             figures.append(
@@ -78,7 +81,7 @@ def _section(name, experiment, records, pictures):
     }
 
 
-def _picture(figure):
+def picture(figure):
     """A figure as PNG bytes, and its (width, height) in CSS pixels; closes it."""
     content = io.BytesIO()
     # Without the version of matplotlib, which savefig writes into the file by default.

@@ -12,6 +12,17 @@ POINTS = 3  # evaluations within a round, for the learning curves
 CURVE_IMAGES = 500  # test images that they look at; the accuracy is measured on all
 
 
+def check(spec, context):
+    """Raise `UsageError` if a run cannot start; reads no image and takes no time."""
+    data.count(
+        spec["dataset"],
+        context.data_dir,
+        context.download,
+        spec["image_size"],
+        size=spec["train_size"],
+    )
+
+
 def execute(spec, context):
     """Train once; returns the accuracies and the learning curve, a list of [epoch, accuracy]."""
     source = spec["dataset"], context.data_dir, context.download, spec["image_size"]

@@ -30,7 +30,8 @@ SIGMAS = (0.0025, 0.005, 0.01, 0.02, 0.04)  # of the noise on the weights; the p
 NOISE_DRAWS = 3
 TEST_CURVE_IMAGES = 500  # of the test set, looked at where a run asks for its test curve
 BACKUP_SECONDS = 60  # at least, between two backups of a run
-PROBE_IMAGES = 16  # in the timed batch; large images at batch 256 need an accelerator's memory
+PROBE_IMAGES = 8  # in the timed batch; large images at batch 256 need an accelerator's memory
+PROBE_SECONDS, PROBE_STEPS = 1, 10  # steps are timed until either is reached
 PROBE_SHAPE = (3, 100)  # its channels and classes
 
 
@@ -93,12 +94,37 @@ class ImageRun:
 BLOCKS = {"scnn": 4, "vgg16": 13, "mobilenet": 7, "resnet50": 16}
 
 
+def check(spec, context):
+    """Raise `UsageError` if a run cannot start; reads no image and takes no time."""
+    run = _run(spec)
+    train, validation = data.count(
+        run.dataset,
+        context.data_dir,
+        context.download,
+        run.image_size,
+        run.validation,
+        run.train_size,
+    )
+    if not validation:
+        raise UsageError(
+            "Rounds end by the validation error, which needs images. Received: "
+            f"validation={run.validation}, train_size={run.train_size}, which holds out none of "
+            f"'{run.dataset}'. Expected a larger share of them, such as --validation 0.5."
+        )
+    if run.batch_size > train:
+        raise UsageError(
+            f"A batch is larger than the training set. Received: batch_size={run.batch_size} for "
+            f"{train} images of '{run.dataset}'. Expected at most as many."
+        )
+
+
 def execute(spec, context):
     """Train once; returns the result.
 
     Raises:
-        UsageError: if the data set is not there, or smaller than a batch.
+        UsageError: as `check`.
     """
+    check(spec, context)
     run = _run(spec)
     whole = data.load(
         run.dataset,
@@ -110,14 +136,13 @@ def execute(spec, context):
     )
     part = data.subset(whole, run.train_size, run.seed)
     steps = len(part.x_train) // run.batch_size
-    if not steps:
-        raise UsageError(
-            f"A batch is larger than the training set. Received: batch_size={run.batch_size} for "
-            f"{len(part.x_train)} images of '{run.dataset}'. Expected at most as many."
-        )
     model = _model(run, whole.x_train.shape[-1], whole.classes, steps)
     protocol.restart(model, run.seed, run.learning_rate)
-    journal = _train(run, model, part, steps, context)
+    try:
+        journal = _train(run, model, part, steps, context)
+    except Exception:
+        _compiled.cache_clear()  # whatever a training that broke off has left in the model
+        raise
     return {
         "epochs": len(journal.entries),
         "steps": len(journal.entries) * steps,
@@ -151,10 +176,11 @@ def seconds_per_step(spec):
     x = np.random.default_rng(0).random((size, run.image_size, run.image_size, channels), "float32")
     y = np.arange(size) % classes
     model.train_on_batch(x, y)
-    start = time.perf_counter()
-    for _ in range(2):
+    start, count, seconds = time.perf_counter(), 0, 0.0
+    while seconds < PROBE_SECONDS and count < PROBE_STEPS:
         model.train_on_batch(x, y)
-    return (time.perf_counter() - start) / 2 * run.batch_size / size
+        count, seconds = count + 1, time.perf_counter() - start
+    return seconds / count * run.batch_size / size
 
 
 def _run(spec):
@@ -304,7 +330,7 @@ class Journal(keras.callbacks.Callback):
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._file, "a") as file:
-                file.write(json.dumps([epoch, entry]) + "\n")
+                file.write("\n" + json.dumps([epoch, entry]))  # a torn line before it stays alone
 
     def _test_accuracy(self, entry):
         same = [e for e in self.entries if e["reinit_round"] == entry["reinit_round"]]
@@ -328,6 +354,6 @@ class Journal(keras.callbacks.Callback):
 
 def _earlier(file, epochs):
     """The entries of the epochs before a kill; one that was begun twice counts as the later."""
-    lines = [line for line in file.read_text().splitlines() if line.endswith("}]")]
+    lines = [line for line in file.read_text().split("\n") if line.endswith("}]")]
     entries = dict(map(json.loads, lines))
     return [entries[epoch] for epoch in range(epochs)]

@@ -68,6 +68,10 @@ def spec(method, alpha, seed, rounds, steps, l2=0.0):
     }
 
 
+def check(spec, context):
+    """Nothing that a run needs can be missing."""
+
+
 def execute(spec, context):
     """Train once; returns the accuracies."""
     model = _model(spec["steps"], spec["l2"])

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import time
+from typing import Any
 
 import keras
 
@@ -150,7 +151,7 @@ class WarmStart:
         self.batch_size = positive_int("batch_size", batch_size)
         self.seed = resolve_seed(seed)
         self.perturb_first = perturb_first
-        self.backup_dir = None if backup_dir is None else pathlib.Path(backup_dir)
+        self.backup_dir: Any = None if backup_dir is None else pathlib.Path(backup_dir)
         self.interval = interval
 
     def run(self, stages, evaluation=None, validation=None, callbacks=(), verbose=0):

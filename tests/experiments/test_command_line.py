@@ -51,6 +51,8 @@ def test_unknown_experiment(capsys):
         (["compare", "--seeds", "0"], "Received: '0'. Expected at least 1."),
         (["compare", "--seeds", "x"], "Received: 'x'. Expected int."),
         (["compare", "--learning-rate", "nan"], "Received: 'nan'. Expected at least 0.0."),
+        (["compare", "--learning-rate", "inf"], "Received: 'inf'. Expected a finite number."),
+        (["run", "figure8", "--width", "0"], "Received: '0'. Expected at least 0.01."),
         (["run", "synthetic_table1", "--method", "FC hed"], "Did you mean 'FC head'?"),
         (["run", "synthetic_table1", "--alpha", "-1"], "Expected at least 0."),
     ],
@@ -77,6 +79,20 @@ def test_settings_that_cannot_work(arguments, message, tmp_path, capsys):
     assert not (tmp_path / "out" / "runs.json").exists()
 
 
+def test_a_mistake_is_found_before_anything_is_run_and_forgets_no_request(tmp_path, capsys):
+    file = tmp_path / "runs.sqlite"
+    with Store(file) as store:
+        store.request("table2", {"seeds": 3})
+    command = ["run", "table2", "--store", str(file), "--image-size", "8", "--dataset", "digits"]
+    assert main([*command, "digit"]) == 2
+    assert "Received: 'digit'. Did you mean 'digits'?" in capsys.readouterr().err
+    assert main([*command, "--validation", "0"]) == 2
+    assert "Expected a larger share of them, such as --validation 0.5" in capsys.readouterr().err
+    with Store(file) as store:
+        assert store.requests() == {"table2": {"seeds": 3}}
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def interrupted(model, *arguments):
     raise KeyboardInterrupt
 
@@ -92,6 +108,43 @@ def test_interrupt_keeps_finished_runs(tmp_path, capsys, monkeypatch):
     assert "Interrupted. The same command does the rest." in printed.err
     assert "Runs: 3, finished 1 (1 of them before), left 2" in printed.err
     assert len(json.loads(file.read_text())["runs"]) == 1
+
+
+def diverged(model, *arguments):
+    raise ValueError("The loss is not finite")
+
+
+def test_failed_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("experiments.protocol.fit", diverged)
+    command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "--seeds", "2"]
+    assert main([*command, "--store", str(tmp_path / "runs.sqlite")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-3:] == [
+        "Runs: 2, finished 0 (0 of them before), failed 2",
+        "- failed: seed=0: ValueError: The loss is not finite",
+        "- failed: seed=1: ValueError: The loss is not finite",
+    ]
+    assert main(["report", "--store", str(tmp_path / "runs.sqlite"), "--out", str(tmp_path)]) == 0
+    assert "synthetic_table1" in (tmp_path / "index.html").read_text()
+
+
+def test_an_interrupt_of_a_plan(monkeypatch, capsys):
+    monkeypatch.setattr("experiments.planning.probe", interrupted)
+    assert main(["plan", "synthetic_table1"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_files_that_cannot_be_written(tmp_path, capsys):
+    store, occupied = str(tmp_path / "runs.sqlite"), tmp_path / "occupied"
+    occupied.write_text("")
+    command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "--seeds", "1"]
+    assert main([*command, "--store", store, "--json", str(occupied / "table.json")]) == 2
+    printed = capsys.readouterr()
+    assert "finished 1 (0 of them before)" in printed.err
+    message = f"The file cannot be written (File exists: {occupied}). Received: {occupied}/"
+    assert message in printed.err
+    assert main(["report", "--store", store, "--out", str(occupied)]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_synthetic_table1(tmp_path, capsys):

@@ -197,6 +197,24 @@ def test_files_fetched_by_hand_are_looked_at_first(tmp_path):
     assert str(manual) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["cassava", "cifar10_corrupted", "cmaterdb"])
+@pytest.mark.parametrize("size", [None, 7])
+def test_a_set_is_counted_without_being_read(name, size, folder):
+    options = {"image_size": SIZE, "validation": 0.4}
+    part = data.subset(data.load(name, folder, **options), size, seed=0)
+    expected = len(part.y_train), len(part.y_validation)
+    assert data.count(name, folder, size=size, **options) == expected
+
+
+def test_an_unknown_set_is_compared_with_the_folders_there(tmp_path):
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flower.txt").write_text("")
+    for name in ("flower", "flower.txt", "my-flowers"):  # the last two cannot be names at all
+        with pytest.raises(UsageError, match="Did you mean 'flowers'") as caught:
+            data.count(name, str(tmp_path))
+        assert "'flower.txt'," not in str(caught.value)
+
+
 @pytest.mark.parametrize("validation", [-0.1, 1, True])
 def test_a_share_is_less_than_one(validation):
     with pytest.raises(ValueError, match="Expected 0 <= validation < 1"):

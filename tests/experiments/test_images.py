@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ TINY = images.ImageRun(
     train_size=60,
     validation=0.4,
     augment=False,
+    dropout=0.5,
     batch_size=12,
     steps_per_round=6,
     learning_rate=0.02,
@@ -37,9 +39,17 @@ def run(**changes):
     return images.execute(dataclasses.replace(TINY, **changes).spec, Context())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _few_draws():
+    """The sharpness of a network takes longer than its training here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "NOISE_DRAWS", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
-def layerwise():
-    return run(dropout=0.5)
+def layerwise(_few_draws):
+    return run()
 
 
 def test_the_spec_names_its_task_and_revives_as_the_run():
@@ -71,12 +81,46 @@ def test_the_best_epoch_by_validation_is_scored():
 
 
 def test_a_run_does_not_depend_on_the_runs_before(layerwise):
-    run(method="FC", dropout=0.5, seed=3)
-    assert run(dropout=0.5) == layerwise
+    run(method="FC", seed=3)
+    assert run() == layerwise
+
+
+class BreakOff(keras.callbacks.Callback):
+    """Ends training by an error in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._last = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._last:
+            raise RuntimeError(f"broken off in epoch {epoch}")
+
+
+def test_a_run_does_not_depend_on_those_that_failed(layerwise, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "BACKUP_SECONDS", 0)
+    with pytest.raises(ValueError, match="training diverged"):
+        run(learning_rate=1e6)
+    for epoch in (3, 5):  # the second time it goes on from its backup before it breaks off
+        with pytest.raises(RuntimeError, match=f"broken off in epoch {epoch}"):
+            images.execute(TINY.spec, Context(backups=tmp_path, callbacks=(BreakOff(epoch),)))
+    assert run() == layerwise
+    assert images.execute(TINY.spec, Context(backups=tmp_path)) == layerwise
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_survives_a_torn_line(tmp_path):
+    file = tmp_path / "journal.jsonl"
+    for epoch in range(2):
+        images.Journal(epoch, file).on_epoch_end(epoch, {"loss": epoch / 2})
+    with open(file, "a") as torn:
+        torn.write('\n[2, {"lo')
+    images.Journal(2, file).on_epoch_end(2, {"loss": 1.0})
+    assert images.Journal(3, file).columns() == {"loss_curve": [0.0, 0.5, 1.0]}
 
 
 def test_seeds_differ(layerwise):
-    other = run(dropout=0.5, seed=1)
+    other = run(seed=1)
     assert other["loss_curve"] != layerwise["loss_curve"]
     assert other["margins"] != layerwise["margins"]
 
@@ -94,10 +138,10 @@ def test_a_result_is_plain_json(layerwise):
     assert json.loads(json.dumps(layerwise, allow_nan=False)) == layerwise
 
 
-def test_the_test_curve_decides_nothing():
-    plain, watched = run(method="WELSR"), run(method="WELSR", test_curve=True)
+def test_the_test_curve_decides_nothing(layerwise):
+    watched = run(test_curve=True)
     assert len(watched.pop("test_accuracy_curve")) == 8
-    assert plain == watched
+    assert watched == layerwise
 
 
 def test_frozen_blocks_stay_as_they_are_within_a_round(monkeypatch):
@@ -132,9 +176,29 @@ def test_ablations_leave_one_step_out(method):
     assert (entries == 0) == (method == "LW no redraw")
 
 
-def test_a_batch_larger_than_the_set():
-    with pytest.raises(UsageError, match="batch_size=100 for 36 images of 'digits'"):
-        run(batch_size=100)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 100}, "batch_size=100 for 36 images of 'digits'"),
+        ({"validation": 0.0}, "validation=0.0, train_size=60, which holds out none of 'digits'"),
+        ({"validation": 0.1, "train_size": 4}, "train_size=4, which holds out none of 'digits'"),
+        ({"validation": 1.5}, "validation=1.5. Expected 0 <= validation < 1"),
+        ({"train_size": 5000}, "train_size=5000. Expected 1 to 898"),
+        ({"dataset": "digit"}, "Did you mean 'digits'?"),
+    ],
+)
+def test_what_cannot_start(changes, message):
+    spec = dataclasses.replace(TINY, **changes).spec
+    for begin in (images.check, images.execute):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            begin(spec, Context())
+
+
+def test_a_check_counts_the_images_that_are_trained_on():
+    spec = dataclasses.replace(TINY, batch_size=36).spec
+    images.check(spec, Context())
+    with pytest.raises(UsageError):
+        images.check(spec | {"batch_size": 37}, Context())
 
 
 def test_the_probe_times_a_step_without_the_data():
@@ -150,45 +214,50 @@ import json, sys, pathlib, keras
 from experiments.experiment import Context
 from experiments.tasks import images
 
-images.BACKUP_SECONDS = 0
+images.BACKUP_SECONDS, images.NOISE_DRAWS = 0, 1
 
 class Slow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print(epoch, flush=True)
-        if epoch == int(sys.argv[3]):
+        if epoch == 5:
             sys.stdin.readline()
 
 spec = json.loads(sys.argv[1])
-result = images.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
-print(json.dumps(result))
+images.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
 """
 
 
+class Epochs(keras.callbacks.Callback):
+    """Remembers which epochs were trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"dropout": 0.5}, {"augment": True, "method": "DSD"}])
-def test_a_killed_run_goes_on_and_ends_the_same(changes, tmp_path):
-    spec = dataclasses.replace(TINY, test_curve=True, **changes).spec
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
+    spec = dataclasses.replace(TINY, test_curve=True, augment=True).spec
     expected = images.execute(spec, Context())
 
-    def child(stop):
-        return subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps(spec), str(tmp_path), str(stop)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-
-    with child(stop=5) as first:
-        while first.stdout.readline().strip() != "5":
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps(spec), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    ) as child:
+        while child.stdout.readline().strip() != "5":
             time.sleep(0.01)
-        first.send_signal(signal.SIGKILL)
+        child.send_signal(signal.SIGKILL)
     assert len(list(tmp_path.glob("*.jsonl"))) == 1
 
-    with child(stop=-1) as second:
-        printed = second.communicate()[0].splitlines()
-    assert printed[0] == "5"  # epochs 0 to 4 are over
-    assert json.loads(printed[-1]) == expected
+    epochs = Epochs()
+    assert images.execute(spec, Context(backups=tmp_path, callbacks=(epochs,))) == expected
+    assert epochs.seen == [5, 6, 7]  # epochs 0 to 4 are over
     assert list(tmp_path.iterdir()) == []
 
 

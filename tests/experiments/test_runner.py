@@ -1,5 +1,6 @@
 """Runs are done once, whoever does them, and one that fails does not stop the others."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -20,11 +21,15 @@ SPECS = [{"task": "probe", "seed": seed} for seed in range(5)]
 
 
 class Task(types.ModuleType):
-    """A task that takes no time; `acts` says what happens to which seed."""
+    """A task that takes no time; `acts` and `lacking` say what happens to which seed."""
 
     def __init__(self):
         super().__init__("experiments.tasks.probe")
-        self.executed, self.acts = [], {}
+        self.executed, self.acts, self.lacking = [], {}, []
+
+    def check(self, spec, context):
+        if spec["seed"] in self.lacking:
+            raise UsageError(f"not prepared: {spec['seed']}")
 
     def execute(self, spec, context):
         self.executed.append(spec["seed"])
@@ -74,7 +79,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(task, store):
     assert failed == 2
     assert text.splitlines()[:2] == [
         "Runs: 5, finished 3 (0 of them before), failed 2",
-        "- failed: task=probe, seed=1: ValueError: diverged",
+        "- failed: seed=1: ValueError: diverged",
     ]
     assert "seed=3: ValueError: The result is not JSON" in text
     task.acts = {}
@@ -90,6 +95,40 @@ def test_what_ends_the_command_leaves_its_run_undone(task, store, error):
         runner.perform(SPECS, store, Context())
     assert task.executed == [0, 1, 2]
     assert store.states(SPECS) == {"finished": 2, "missing": 3}
+
+
+def test_what_is_lacking_is_said_before_the_first_run(task, store):
+    task.lacking = [1, 3]
+    with pytest.raises(UsageError, match="not prepared: 1"):
+        runner.check(SPECS, store, Context())
+    assert store.claim(SPECS[1])
+    store.finish(SPECS[1], {"score": 0.1}, 1.0)
+    with pytest.raises(UsageError, match="not prepared: 3"):
+        runner.check(SPECS, store, Context())
+    runner.check(SPECS[:3], store, Context())
+    assert task.executed == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("file write failed: errno = 28, error message = 'No space left on device'"),
+    ],
+)
+def test_a_full_disk_ends_the_command(task, store, error):
+    task.acts = {2: fails(error)}
+    with pytest.raises(UsageError, match="The disk is full.*Received.*Expected free room"):
+        runner.perform(SPECS, store, Context())
+    assert task.executed == [0, 1, 2]
+    assert store.states(SPECS) == {"finished": 2, "missing": 3}
+
+
+def test_a_single_failed_run_is_told_in_full(task, store):
+    task.acts = {1: fails(ValueError("diverged"))}
+    runner.perform(SPECS[1:2], store, Context())
+    text, _ = runner.account(SPECS[1:2], store, before=0)
+    assert text.splitlines()[1] == "- failed: task=probe, seed=1: ValueError: diverged"
 
 
 def test_sigterm_ends_as_an_interrupt_does(task, store):
