@@ -73,7 +73,9 @@ def tables(rows):
                 )
             )
         title = f"Figure 4: {backbone} on {dataset}, test accuracy in %"
-        made.append(Table(title, ("steps a round", *methods), tuple(body)))
+        seeds = min(row["seeds"] for row in group)
+        notes = (f"Mean ± standard deviation over at least {seeds} seeds.",) if seeds > 1 else ()
+        made.append(Table(title, ("steps a round", *methods), tuple(body), notes=notes))
     return made
 
 
