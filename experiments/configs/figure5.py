@@ -98,7 +98,7 @@ def figures(records):
         }
         return plots.sharpness(panels)
 
-    caption = "Change in training accuracy and loss under noise on the weights: lower is sharper."
+    caption = "Change in training accuracy and loss under noise on the weights: less is flatter."
     return {"figure5": (caption, draw)}
 
 

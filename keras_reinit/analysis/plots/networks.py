@@ -134,6 +134,9 @@ def sharpness(panels):
                     _noisy(axes, method, looks[method], methods[method], what, unit)
                 if min(sigmas) > 0 and max(sigmas) > 8 * min(sigmas):
                     axes.set_xscale("log")
+                    ticks = sorted({s for m in methods.values() for s in m["sigmas"]})
+                    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                    axes.minorticks_off()
         cells[0].set_ylabel("change in training\naccuracy [points]")
         cells[len(panels)].set_ylabel("change in training\nloss [nats]")
         label(figure, cells, "standard deviation σ of the noise")
