@@ -2,7 +2,7 @@
 
 Paper: Alabdulmohsin et al. 2021, Appendix F.
 Command: `python -m experiments run appendix_f --size smoke`
-Cost: smoke, 14 runs of a narrow vgg16: 15 minutes on two CPU cores. Paper, 14 runs of up to 1.3
+Cost: smoke, 14 runs of a narrow vgg16: 25 minutes on two CPU cores. Paper, 14 runs of up to 1.3
 million steps at 224x224 pixels: accelerators.
 
 vgg16 without momentum, no augmentation. Published: with normalisation layers, rescaling and
@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(dataset=("cifar10", "cifar100"), backbone=("vgg16",)),
     },
     cost={
-        "smoke": "14 runs, 15 minutes on two CPU cores",
+        "smoke": "14 runs, 25 minutes on two CPU cores",
         "paper": "14 runs of up to 1.3 million steps: accelerators",
     },
     runs=runs,

@@ -2,7 +2,7 @@
 
 Paper: Alabdulmohsin et al. 2021, Figure 2.
 Command: `python -m experiments run figure2 --size smoke`
-Cost: smoke, 64 runs of scnn: 10 minutes on two CPU cores. Paper, 1152 runs of up to 1.3 million
+Cost: smoke, 64 runs of scnn: 20 minutes on two CPU cores. Paper, 1152 runs of up to 1.3 million
 steps at 224x224 pixels: accelerators.
 
 Learning rate, dropout, momentum, weight decay, initializer and augmentation are varied; LW has
@@ -134,7 +134,7 @@ EXPERIMENT = Experiment(
         ),
     },
     cost={
-        "smoke": "64 runs, 10 minutes on two CPU cores",
+        "smoke": "64 runs, 20 minutes on two CPU cores",
         "paper": "1152 runs of up to 1.3 million steps: accelerators",
     },
     runs=runs,

@@ -2,7 +2,7 @@
 
 Paper: Alabdulmohsin et al. 2021, Figure 3.
 Command: `python -m experiments run figure3 --size smoke`
-Cost: smoke, 72 runs of scnn, some of them those of table2: 10 minutes on two CPU cores. Paper, the
+Cost: smoke, 72 runs of scnn, some of them those of table2: 20 minutes on two CPU cores. Paper, the
 runs of table3.
 
 Features: size of the training set, classes, network, dropout, augmentation, initializer; at least
@@ -90,7 +90,7 @@ EXPERIMENT = Experiment(
         "paper": table3.Settings(),
     },
     cost={
-        "smoke": "72 runs, 10 minutes on two CPU cores",
+        "smoke": "72 runs, 20 minutes on two CPU cores",
         "paper": "1728 runs, those of table3: accelerators",
     },
     runs=table3.runs,

@@ -2,7 +2,7 @@
 
 Paper: Alabdulmohsin et al. 2021, Figure 8 and Appendix E.
 Command: `python -m experiments run figure8 --size smoke`
-Cost: smoke, 4 runs of a narrow vgg16: 5 minutes on two CPU cores. Paper, 3 runs of up to 1.3
+Cost: smoke, 4 runs of a narrow vgg16: 8 minutes on two CPU cores. Paper, 3 runs of up to 1.3
 million steps at 224x224 pixels: accelerators.
 
 vgg16, N = 1, no augmentation. Appendix E prints a momentum of 0.005 and Appendix F says that none
@@ -106,7 +106,7 @@ EXPERIMENT = Experiment(
         ),
     },
     cost={
-        "smoke": "4 runs, 5 minutes on two CPU cores",
+        "smoke": "4 runs, 8 minutes on two CPU cores",
         "paper": "3 runs of up to 1.3 million steps: accelerators",
     },
     runs=runs,

@@ -2,8 +2,9 @@
 
 Paper: Alabdulmohsin et al. 2021, Table 7.
 Command: `python -m experiments run table7 --size smoke`
-Cost: smoke, 120 runs: about an hour on two CPU cores. Paper, 288 runs of up to 1.6 million steps at
-224x224 pixels: accelerators (`python -m experiments plan table7 --size paper --devices 8`).
+Cost: smoke, 120 runs: 4 hours on two CPU cores, scnn alone 50 minutes. Paper, 288 runs of up to
+1.6 million steps at 224x224 pixels: accelerators; how long they take, tells
+`python -m experiments plan table7 --size paper --devices 8`.
 
 Four networks, twelve data sets, nothing tuned: N = 1, every method as many rounds as LW, the
 baseline as many steps as all rounds together. Mirrored and cropped training images, dropout before
@@ -18,7 +19,7 @@ EXPERIMENT = accuracy_experiment(
     "six methods on image sets, with augmentation and dropout 0.25",
     DROPOUT,
     {
-        "smoke": "120 runs, 1 hour on two CPU cores",
+        "smoke": "120 runs, 4 hours on two CPU cores (scnn: 50 minutes)",
         "paper": "288 runs of up to 1.6 million steps: accelerators",
     },
 )
