@@ -8,11 +8,10 @@ Noise N(0, sigma^2 I) on all trainable weights, three draws a network, on at mos
 images; the paper names neither sigma nor draws. Published as a picture only: LW changes least.
 """
 
+import dataclasses
 import statistics
 
 from experiments.configs import table2
-from experiments.experiment import Experiment
-from experiments.grids import PAPER
 from experiments.report.statistics import grouped, percent
 from experiments.report.tables import Cell, Table
 
@@ -102,13 +101,11 @@ def figures(records):
     return {"figure5": (caption, draw)}
 
 
-EXPERIMENT = Experiment(
-    paper=PAPER,
+EXPERIMENT = dataclasses.replace(
+    table2.EXPERIMENT,
     item="Figures 5 and 12",
     title="how flat the minima are",
-    sizes=table2.EXPERIMENT.sizes,
     cost={"smoke": "120 runs, those of table2", "paper": "288 runs, those of table2"},
-    runs=table2.EXPERIMENT.runs,
     summarize=summarize,
     tables=tables,
     figures=figures,

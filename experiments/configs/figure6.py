@@ -8,11 +8,10 @@ At most 400 of them, from at most 2000 training images, of the network of the fi
 as a picture only: LW's smallest margins are far larger than those of the other methods.
 """
 
+import dataclasses
 import statistics
 
 from experiments.configs import table2
-from experiments.experiment import Experiment
-from experiments.grids import PAPER
 from experiments.report.statistics import grouped
 from experiments.report.tables import Cell, Table
 
@@ -68,13 +67,11 @@ def figures(records):
     return {"figure6": ("The smallest margins on the training images, first seed.", draw)}
 
 
-EXPERIMENT = Experiment(
-    paper=PAPER,
+EXPERIMENT = dataclasses.replace(
+    table2.EXPERIMENT,
     item="Figures 6, 10 and 11",
     title="the smallest margins on the training set",
-    sizes=table2.EXPERIMENT.sizes,
     cost={"smoke": "120 runs, those of table2", "paper": "288 runs, those of table2"},
-    runs=table2.EXPERIMENT.runs,
     summarize=summarize,
     tables=tables,
     figures=figures,

@@ -8,11 +8,10 @@ The input of 256 random training images; the ratio to the baseline's of the same
 and seed. Published as a picture only: LW's ratios lie around 1.
 """
 
+import dataclasses
 import statistics
 
 from experiments.configs import table2
-from experiments.experiment import Experiment
-from experiments.grids import PAPER
 from experiments.report.statistics import deviation, grouped
 from experiments.report.tables import Table
 
@@ -70,13 +69,11 @@ def figures(records):
     return {"figure7": ("Size of the weights over that of the baseline, over all runs.", draw)}
 
 
-EXPERIMENT = Experiment(
-    paper=PAPER,
+EXPERIMENT = dataclasses.replace(
+    table2.EXPERIMENT,
     item="Figure 7",
     title="the size of the weights against the baseline's",
-    sizes=table2.EXPERIMENT.sizes,
     cost={"smoke": "120 runs, those of table2", "paper": "288 runs, those of table2"},
-    runs=table2.EXPERIMENT.runs,
     summarize=summarize,
     tables=tables,
     figures=figures,
