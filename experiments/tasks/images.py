@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from experiments import data, methods, protocol
+from experiments import data, methods, protocol, store
 from experiments.errors import UsageError
 
 LR_PATIENCE = 20  # epochs without a better validation error until the learning rate is halved
@@ -292,7 +292,7 @@ def _rounded(values):
 
 
 def _digest(run):
-    return hashlib.sha256(json.dumps(run.spec, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(store.key(run.spec).encode()).hexdigest()[:16]
 
 
 def _has_accelerator():

@@ -48,7 +48,7 @@ def count(x):
         ValueError: if there is none, or lengths differ.
     """
     lengths = {len(array) for array in keras.tree.flatten(x)}
-    if len(lengths) != 1 or not lengths.copy().pop():
+    if len(lengths) != 1 or lengths == {0}:
         raise ValueError(
             "A stage needs some examples, and as many in every array. Received: arrays of "
             f"{sorted(lengths)} examples"

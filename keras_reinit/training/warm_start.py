@@ -1,7 +1,7 @@
 """One model, trained again and again while its data set grows."""
 
+import contextlib
 import dataclasses
-import math
 import os
 import pathlib
 import time
@@ -236,7 +236,7 @@ class WarmStart:
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         meta = {"identity": self._identity(), "stages": list(map(dataclasses.asdict, done))}
         unfinished = self.backup_dir / "unfinished.weights.h5"
-        with self._holder(lambda: (meta, []), None):
+        with _carried(self.model, lambda: (meta, []), None):
             self.model.save_weights(unfinished, overwrite=True)
         os.replace(unfinished, self._file())
 
@@ -244,7 +244,7 @@ class WarmStart:
         if self.backup_dir is None or not self._file().exists():
             return []
         found: dict = {}
-        with self._holder(None, lambda meta, arrays: found.update(meta)):
+        with _carried(self.model, None, lambda meta, arrays: found.update(meta)):
             self.model.load_weights(self._file())
         if found["identity"] != self._identity():
             raise ValueError(
@@ -253,9 +253,6 @@ class WarmStart:
                 "same arguments"
             )
         return [Stage(**entry) for entry in found["stages"]]
-
-    def _holder(self, write, read):
-        return _Held(self.model, StateInWeights(write, read))
 
 
 def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=None):
@@ -301,17 +298,15 @@ def _strategy(strategy):
     return STRATEGIES[strategy]
 
 
-class _Held:
-    """A state that hangs on the model while a weights file is written or read."""
-
-    def __init__(self, model, holder):
-        self._model, self._holder = model, holder
-
-    def __enter__(self):
-        self._holder.attach(self._model, _FINISHED)
-
-    def __exit__(self, *exception):
-        self._holder.detach(self._model, _FINISHED)
+@contextlib.contextmanager
+def _carried(model, write, read):
+    """A state that goes with the model's weights while a file is written or read."""
+    holder = StateInWeights(write, read)
+    holder.attach(model, _FINISHED)
+    try:
+        yield
+    finally:
+        holder.detach(model, _FINISHED)
 
 
 class _StageStart(ReinitCallback):
@@ -341,9 +336,6 @@ class _Clock(keras.callbacks.Callback):
         self.epochs, self.seconds, self.logs = 0, 0.0, {}
         self._holder = StateInWeights(self._write, self._read)
         self._holder.attach(model, _CLOCK)
-
-    def on_train_begin(self, logs=None):
-        self._pause = math.nan
 
     def on_epoch_begin(self, epoch, logs=None):
         self._holder.listening = False
