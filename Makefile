@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Processes of the tests. With 0 they share the one that collects them.
+JOBS ?= 2
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -22,7 +24,7 @@ demo: $(INSTALLED)  ## train one network with every method and compare them, in 
 	$(RUN) -m experiments compare
 
 test: lint  ## lint, then run all tests
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(INSTALLED)  ## ruff (rules and format) and mypy
 	$(RUN) -m ruff check .

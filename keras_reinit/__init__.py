@@ -1,6 +1,12 @@
-"""Networks that generalise better because parts of them are re-initialised during training."""
+"""Networks that generalise better because parts of them are re-initialised during training.
 
-from keras_reinit import analysis, backbones, callbacks, layers, rounds, training
+`keras_reinit.tuner` needs KerasTuner and is imported on its first use.
+"""
+
+import importlib
+
+from keras_reinit import analysis, backbones, callbacks, initializers, layers, rounds, training
+from keras_reinit.initializers import initialize
 from keras_reinit.model import Block, ReinitModel
 from keras_reinit.weights import (
     init_norms,
@@ -23,6 +29,8 @@ __all__ = [
     "backbones",
     "callbacks",
     "init_norms",
+    "initialize",
+    "initializers",
     "layers",
     "recalibrate",
     "reinitialize",
@@ -34,3 +42,9 @@ __all__ = [
     "shrink_perturb",
     "training",
 ]
+
+
+def __getattr__(name):
+    if name == "tuner":
+        return importlib.import_module("keras_reinit.tuner")
+    raise AttributeError(f"module 'keras_reinit' has no attribute '{name}'")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_reinit.layers import WeightNormalization
 from keras_reinit.weights.graph import Call, Graph
 
 CONVOLUTIONS = tuple(
@@ -132,12 +133,17 @@ def _cuts(graph, below, ends):
     return cuts
 
 
+def unwrapped(layer):
+    """The layer that a `WeightNormalization` wraps; any other layer or operation itself."""
+    return layer.layer if isinstance(layer, WeightNormalization) else layer
+
+
 def _automatic_ends(graph, below):
     steps = _steps(graph, below)
     named = [i for i, call in enumerate(graph.calls) if re.fullmatch(r"block\d+_out", _name(call))]
     if named:
         ends = sorted(named, key=lambda i: below[i].bit_count())
-    elif any(isinstance(call.operation, CONVOLUTIONS) for call in graph.calls):
+    elif any(isinstance(unwrapped(call.operation), CONVOLUTIONS) for call in graph.calls):
         ends = _convolutional_ends(graph, steps)
     else:
         ends = _dense_ends(graph, steps)
@@ -166,7 +172,7 @@ def _convolutional_ends(graph, steps):
     growing = False  # whether the unit may still take a normalisation, activation, or pointwise
     residual = []
     for step in steps:
-        operations = [graph.calls[i].operation for i in step.calls]
+        operations = [unwrapped(graph.calls[i].operation) for i in step.calls]
         if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
             pointwise = growing and len(step.calls) == 1 and _is_depthwise(graph, units[-1])
             if pointwise and not isinstance(operations[0], _DEPTHWISE):
@@ -187,18 +193,14 @@ def _convolutional_ends(graph, steps):
 
 
 def _is_depthwise(graph, unit):
-    convolutions = [
-        graph.calls[i].operation
-        for step in unit
-        for i in step.calls
-        if isinstance(graph.calls[i].operation, CONVOLUTIONS)
-    ]
+    operations = [unwrapped(graph.calls[i].operation) for step in unit for i in step.calls]
+    convolutions = [each for each in operations if isinstance(each, CONVOLUTIONS)]
     return len(convolutions) == 1 and isinstance(convolutions[0], _DEPTHWISE)
 
 
 def _is_head(graph, unit):
     """Whether a last convolutional unit gives the scores: no normalisation, no activation."""
-    operations = [graph.calls[i].operation for step in unit for i in step.calls]
+    operations = [unwrapped(graph.calls[i].operation) for step in unit for i in step.calls]
     return not any(map(_shapes_features, operations))
 
 

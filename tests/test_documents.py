@@ -1,4 +1,4 @@
-"""The code in the README and on the method cards runs as it stands there."""
+"""The code in the README, on the method cards and beside them runs as it stands there."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "methods").glob("*.md"))]
+PAGES = [page for room in ("methods", "training") for page in (ROOT / "docs" / room).glob("*.md")]
+DOCUMENTS = [ROOT / "README.md", *sorted(PAGES)]
 
 
 def python_blocks(path):

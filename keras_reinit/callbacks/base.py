@@ -42,6 +42,10 @@ class ReinitCallback(keras.callbacks.Callback):
 
     `R rounds = R phases of training and R-1 re-initialisations between them.`
 
+    Where the model in `fit` trains a network inside it, its attribute `student`, that network is
+    what methods see as `self.model`; and if it has `before_round(index)`, it is told of each round
+    before weights change (`keras_reinit.training.SelfDistillation`).
+
     At the start of every round the optimizer is as new, with the learning rate that training
     started with. Training stops after the last round.
 
@@ -95,6 +99,7 @@ class ReinitCallback(keras.callbacks.Callback):
         """How many rounds a training of this model has."""
         if self.rounds is not None:
             return self.rounds
+        model = _student(model)
         if not isinstance(model, ReinitModel):
             raise ValueError(
                 "The number of rounds follows from the blocks of a ReinitModel. Received: a model "
@@ -138,6 +143,16 @@ class ReinitCallback(keras.callbacks.Callback):
 
     # The training.
 
+    @property
+    def model(self):
+        """The network that is re-initialised: the model in `fit`, or its `student`."""
+        return _student(super().model)
+
+    @property
+    def _fitted(self):
+        """The model in `fit`."""
+        return super().model
+
     def set_model(self, model):
         super().set_model(model)
         self._state: Any = None
@@ -148,7 +163,7 @@ class ReinitCallback(keras.callbacks.Callback):
         self._holder.attach(model, _ATTRIBUTE)
 
     def on_train_begin(self, logs=None):
-        model = self.model
+        model = self._fitted
         if getattr(model, _ATTRIBUTE, None) is not self._holder:
             raise ValueError("One re-initialisation method a training. Received: two callbacks")
         self.check_model()
@@ -167,7 +182,8 @@ class ReinitCallback(keras.callbacks.Callback):
         self._seen = {}
         if self._state is None:
             self._check_not_resumed(epoch)
-            rate = None if self.model.optimizer is None else learning_rate_of(self.model.optimizer)
+            optimizer = self._fitted.optimizer
+            rate = None if optimizer is None else learning_rate_of(optimizer)
             self._state = State(resolve_seed(self.seed), rate, epoch=epoch - 1)
             self._begin_round(0)
         self._check_next(epoch)
@@ -184,7 +200,7 @@ class ReinitCallback(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         self._undo()
         if self._epoch_underway is not None:
-            self._seen = _floats(self.model.get_metrics_result())
+            self._seen = _floats(self._fitted.get_metrics_result())
 
     def on_test_end(self, logs=None):
         self._seen |= {f"val_{name}": value for name, value in _floats(logs or {}).items()}
@@ -205,12 +221,12 @@ class ReinitCallback(keras.callbacks.Callback):
         logs["reinit_entries"] = self._entries
         logs.update(self.annotations(self._state.round))
         if self._state.progress.ended and self._is_last_round():
-            self.model.stop_training = True
+            self._fitted.stop_training = True
 
     def on_train_end(self, logs=None):
         if self._state is not None:
             self._restore_best()
-        self._holder.detach(self.model, _ATTRIBUTE)
+        self._holder.detach(self._fitted, _ATTRIBUTE)
 
     # Between rounds.
 
@@ -220,9 +236,11 @@ class ReinitCallback(keras.callbacks.Callback):
     def _begin_round(self, index):
         check_finite(walk(self.model))
         seed = core.fold_in(self._state.seed, "round", index)
+        if hasattr(self._fitted, "before_round"):
+            self._fitted.before_round(index)
         self._entries = self.start_round(index, seed)
-        if self.reset_optimizer and self.model.optimizer is not None:
-            reset_optimizer(self.model.optimizer, self._state.learning_rate)
+        if self.reset_optimizer and self._fitted.optimizer is not None:
+            reset_optimizer(self._fitted.optimizer, self._state.learning_rate)
         self._state = replace(self._state, round=index, progress=Progress(), best_weights=[])
 
     def _cut_learning_rate(self, cuts):
@@ -234,7 +252,7 @@ class ReinitCallback(keras.callbacks.Callback):
             )
         factor = self.until.lr_factor**cuts
         rates = keras.tree.map_structure(lambda rate: rate * factor, rates)
-        set_learning_rate(self.model.optimizer, rates)
+        set_learning_rate(self._fitted.optimizer, rates)
 
     def _restore_best(self):
         if self._state.best_weights and self._state.progress.wait:
@@ -244,9 +262,9 @@ class ReinitCallback(keras.callbacks.Callback):
     # A training that is started again after its last round: Keras runs one batch all the same.
 
     def _stand_still(self):
-        self.model.stop_training = True
-        optimizer = self.model.optimizer
-        variables = [*self.model.variables, *(optimizer.variables if optimizer else ())]
+        self._fitted.stop_training = True
+        optimizer = self._fitted.optimizer
+        variables = [*self._fitted.variables, *(optimizer.variables if optimizer else ())]
         self._over = [(variable, keras.ops.copy(variable.value)) for variable in variables]
 
     def _undo(self):
@@ -282,7 +300,7 @@ class ReinitCallback(keras.callbacks.Callback):
             return {"complete": False}, []
         complete = True
         if self._epoch_underway is not None:
-            logs = self._seen or _floats(self.model.get_metrics_result())
+            logs = self._seen or _floats(self._fitted.get_metrics_result())
             complete = self.until.monitor is None or self.until.monitor in logs
             if complete:
                 state = self._after_epoch(logs)
@@ -332,11 +350,15 @@ class ReinitCallback(keras.callbacks.Callback):
             )
 
     def _check_not_resumed(self, epoch):
-        if epoch and getattr(self.model, "_initial_epoch", None) == epoch:
+        if epoch and getattr(self._fitted, "_initial_epoch", None) == epoch:
             raise ValueError(
                 f"Training was resumed at epoch {epoch} from a backup without the state of "
                 f"{type(self).__name__}. Start again, with the same callbacks from the beginning"
             )
+
+
+def _student(model):
+    return getattr(model, "student", model)
 
 
 def _floats(logs):

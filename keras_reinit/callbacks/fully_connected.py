@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.blocks import CONVOLUTIONS, NORMALIZATIONS
+from keras_reinit.blocks import CONVOLUTIONS, NORMALIZATIONS, unwrapped
 from keras_reinit.callbacks.base import ReinitCallback
 from keras_reinit.rounds import positive_int
 from keras_reinit.weights.apply import redraw, with_statistics
@@ -62,15 +62,19 @@ class FullyConnectedReinit(ReinitCallback):
         return chosen
 
     def _first_position(self, slots):
-        hidden = [slot for slot in slots if not isinstance(slot.layer, NORMALIZATIONS)]
-        convolutions = [slot for slot in hidden if isinstance(slot.layer, CONVOLUTIONS)]
-        kept = convolutions[-1:] or hidden[:1]
+        hidden = [
+            (unwrapped(slot.layer), slot.position)
+            for slot in slots
+            if not isinstance(slot.layer, NORMALIZATIONS)
+        ]
+        convolutions = [each for each in hidden if isinstance(each[0], CONVOLUTIONS)]
+        kept, kept_position = (convolutions or hidden[:1])[-1]
         starts = {
-            id(slot.layer): slot.position
-            for slot in reversed(hidden)
-            if isinstance(slot.layer, _DENSE) and slot.layer is not kept[0].layer
+            id(layer): position
+            for layer, position in reversed(hidden)
+            if isinstance(layer, _DENSE) and layer is not kept
         }
-        dense = sorted(start for start in starts.values() if start > kept[0].position)
+        dense = sorted(start for start in starts.values() if start > kept_position)
         wanted = self.last or len(dense)
         if not dense or wanted > len(dense):
             raise ValueError(

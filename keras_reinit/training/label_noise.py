@@ -12,7 +12,8 @@ def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
     with `exclude_true_class=False`, over all of them, its own included.
 
     Args:
-        labels: int labels (n,), in [0, classes).
+        labels: int labels (n,), in [0, classes); or a `tf.data.Dataset` of examples (x, label), not
+            yet shuffled or batched. It is gone through once, here, for its labels.
         rate: share of examples that are drawn, in [0, 1].
         classes: number of classes, at least 2.
         seed: int; the same seed gives the same labels.
@@ -20,21 +21,30 @@ def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
             `rate * (classes - 1) / classes` of the labels are.
 
     Returns:
-        An array like `labels`. Noisy labels belong to the training set only, and are the same in
-        every round: draw them once.
+        An array like `labels`, or a data set with the same labels in every epoch; shuffle and batch
+        it afterwards. Noisy labels belong to the training set only, and are the same in every
+        round: draw them once.
 
     Raises:
-        ValueError: if the rate is not in [0, 1], or a label not in [0, classes).
+        ValueError: if the rate is not in [0, 1], a label not in [0, classes), or a data set has
+            other elements, or no end. While a data set is gone through: `tf.errors.OpError` if its
+            examples come in another order than at first.
 
     Example:
         >>> y_noisy = symmetric_noise(y_train, rate=0.4, classes=10, seed=0)
+        >>> noisy = symmetric_noise(examples, rate=0.4, classes=10, seed=0)
+        >>> model.fit(noisy.shuffle(10000).batch(128))
 
     Reference:
         Zaidi et al. 2022.
     """
-    labels = _checked(labels, classes)
     if not 0 <= rate <= 1:
         raise ValueError(f"`rate` lies in [0, 1]. Received: rate={rate!r}")
+    if hasattr(labels, "element_spec"):
+        return _relabelled(
+            labels, lambda y: symmetric_noise(y, rate, classes, seed, exclude_true_class)
+        )
+    labels = _checked(labels, classes)
     generator = np.random.default_rng(fold_in(seed, "label noise"))
     chosen = generator.permutation(len(labels))[: round(rate * len(labels))]
     noisy = labels.copy()
@@ -53,15 +63,17 @@ def asymmetric_noise(labels, transition, seed):
     `transition[i, j] * n_i` get label `j`, rounded so that the counts add up.
 
     Args:
-        labels: int labels (n,), in [0, classes).
+        labels: int labels (n,), in [0, classes); or a `tf.data.Dataset` of examples (x, label), not
+            yet shuffled or batched. It is gone through once, here, for its labels.
         transition: array (classes, classes) of at least 0, rows that sum to 1.
         seed: int; the same seed gives the same labels.
 
     Returns:
-        An array like `labels`.
+        An array like `labels`, or a data set as from `symmetric_noise`.
 
     Raises:
-        ValueError: if `transition` is not such a matrix, or a label not in [0, classes).
+        ValueError: if `transition` is not such a matrix, a label not in [0, classes), or a data set
+            none of examples.
 
     Example:
         >>> transition = 0.8 * np.eye(3) + 0.2 * np.roll(np.eye(3), 1, axis=1)
@@ -79,6 +91,8 @@ def asymmetric_noise(labels, transition, seed):
             f"shape {transition.shape}"
             + (f", rows that sum to {transition.sum(axis=1)}" if square else "")
         )
+    if hasattr(labels, "element_spec"):
+        return _relabelled(labels, lambda y: asymmetric_noise(y, transition, seed))
     labels = _checked(labels, classes)
     generator = np.random.default_rng(fold_in(seed, "label noise"))
     noisy = labels.copy()
@@ -88,6 +102,39 @@ def asymmetric_noise(labels, transition, seed):
         for new, part in enumerate(np.split(members, ends[:-1])):
             noisy[part] = new
     return noisy
+
+
+def _relabelled(data, noise):
+    """A data set with noisy labels, which stand at the same positions in every epoch."""
+    import tensorflow as tf
+
+    spec = data.element_spec
+    if not (isinstance(spec, tuple) and len(spec) > 1 and getattr(spec[1], "shape", None) == ()):
+        raise ValueError(
+            "Label noise needs a data set of single examples (x, label), not yet batched. "
+            f"Received: elements {spec}. Expected e.g. data.unbatch()"
+        )
+    if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "Label noise needs a data set with an end. Received: one that repeats for ever. "
+            "Repeat the noisy one"
+        )
+    labels = np.array(list(data.map(lambda x, y, *_: y).as_numpy_iterator()))
+    drawn = tf.data.Dataset.from_tensor_slices((labels, noise(labels)))
+
+    def relabel(example, drawn):
+        x, y, *weights = example
+        label, noisy = drawn
+        same = tf.debugging.assert_equal(
+            y,
+            label,
+            "The examples come in another order than when their noise was drawn. "
+            "Shuffle the noisy data set, not the one before it",
+        )
+        with tf.control_dependencies([same]):
+            return (x, tf.identity(noisy), *weights)
+
+    return tf.data.Dataset.zip(data, drawn).map(relabel)
 
 
 def _checked(labels, classes):

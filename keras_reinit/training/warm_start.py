@@ -5,9 +5,11 @@ import dataclasses
 import os
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_reinit.callbacks import Backup
 from keras_reinit.callbacks.base import ReinitCallback
@@ -15,7 +17,7 @@ from keras_reinit.callbacks.state import StateInWeights
 from keras_reinit.core import fold_in
 from keras_reinit.model import ReinitModel
 from keras_reinit.rounds import Accuracy, Rule, positive_int
-from keras_reinit.training import batches
+from keras_reinit.training.epochs import Epochs, can_compile, fit_compiled
 from keras_reinit.weights import reinitialize, shrink_perturb
 from keras_reinit.weights.apply import check_factors, resolve_seed
 
@@ -33,6 +35,8 @@ class ShrinkPerturb:
         shrink: factor on the weights, finite, at least 0.
         perturb: factor on the fresh draw, finite, at least 0.
         noise: "fresh" draws from each layer's own initializer, "gaussian" from N(0, 1).
+        where: patterns of the variables that are changed, as `keras_reinit.select`; None for all
+            trainable ones.
 
     Raises:
         ValueError: if a factor is negative or not finite.
@@ -47,12 +51,13 @@ class ShrinkPerturb:
     shrink: float
     perturb: float
     noise: str = "fresh"
+    where: str | Sequence[str] | None = None
 
     def __post_init__(self):
         check_factors(self.shrink, self.perturb, self.noise)
 
     def __call__(self, model, seed):
-        shrink_perturb(model, self.shrink, self.perturb, noise=self.noise, seed=seed)
+        shrink_perturb(model, self.shrink, self.perturb, self.noise, self.where, seed)
 
 
 def _random(model, seed):
@@ -98,7 +103,9 @@ class WarmStart:
     """Train a compiled model on a stream of growing data sets.
 
     Each stage but the first begins with the strategy; each has a fresh optimizer, trains until the
-    rule says so, and is evaluated. Data sets of any size share one compiled step.
+    rule says so, and is evaluated. Data sets of any size share one compiled step; on TensorFlow, an
+    epoch over arrays is a single call, whatever `steps_per_execution` says, so that small networks
+    train as fast as they can (hooks of your callbacks on batches are then called once an epoch).
 
     Args:
         model: a built and compiled `keras.Model`, with metric "accuracy" for the default rule.
@@ -188,31 +195,30 @@ class WarmStart:
         seed = fold_in(self.seed, "stage", number)
         acts = number > 0 or self.perturb_first
         start = _StageStart(self.until, self._apply if acts else _warm, seed)
-        clock = _Clock()
-        all_callbacks = [start, clock, *callbacks]
-        first_epoch = 0
+        batches = None if hasattr(data, "element_spec") else Epochs(data, self.batch_size, seed)
+        clock = _Clock(batches)
+        options["callbacks"] = [start, clock, *callbacks]
         if self.backup_dir is not None:
             backup = Backup(self.backup_dir / f"stage{number}", interval=self.interval)
-            first_epoch = backup.next_epoch
-            all_callbacks.append(backup)
-        if hasattr(data, "element_spec"):
-            samples, stream = None, data
-        else:
-            x, y = data
-            samples = batches.count((x, y))
-            stream = batches.batches(x, y, self.batch_size, seed, first_epoch)
-            options["steps_per_epoch"] = batches.steps(x, self.batch_size)
-        self.model.fit(
-            stream,
-            epochs=start.max_epochs(self.model),
-            callbacks=all_callbacks,
-            shuffle=False,
-            **options,
-        )
-        steps = int(self.model.optimizer.iterations)
+            options["callbacks"].append(backup)
+        self._fit(data, batches, epochs=start.max_epochs(self.model), shuffle=False, **options)
         return Stage(
-            number, samples, clock.epochs, steps, clock.seconds, start.converged, clock.logs
+            number,
+            None if batches is None else batches.samples,
+            clock.epochs,
+            int(np.array(self.model.optimizer.iterations)),
+            clock.seconds,
+            start.converged,
+            clock.logs,
         )
+
+    def _fit(self, data, batches, **options):
+        if batches is None:
+            self.model.fit(data, **options)
+        elif can_compile(self.model):
+            fit_compiled(self.model, batches, **options)
+        else:
+            self.model.fit(batches, **options)
 
     def _evaluate(self, evaluation):
         if evaluation is None:
@@ -327,9 +333,13 @@ class _StageStart(ReinitCallback):
 
 
 class _Clock(keras.callbacks.Callback):
-    """Counts epochs, and the seconds of training without evaluation."""
+    """Tells `Epochs` which epoch begins; counts them, and their seconds without evaluation."""
 
     async_safe = True
+
+    def __init__(self, batches):
+        super().__init__()
+        self._batches = batches
 
     def set_model(self, model):
         super().set_model(model)
@@ -339,6 +349,8 @@ class _Clock(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._holder.listening = False
+        if self._batches is not None:
+            self._batches.epoch = epoch
         self._start = time.perf_counter()
 
     def on_test_begin(self, logs=None):

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_reinit import core
+from keras_reinit.layers import WeightNormalization
 from keras_reinit.weights.fresh import FreshValues
 from keras_reinit.weights.select import matching, walk
 
@@ -209,8 +210,8 @@ def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None)
 
     Raises:
         ValueError: if a factor is negative or not finite, `noise` is unknown, a pattern matches
-            nothing, a weight is not finite, or a layer cannot give a fresh draw. Nothing is
-            assigned then.
+            nothing, a weight is not finite, a layer cannot give a fresh draw, or both factors are
+            0 and a weight-normalised layer would lose its direction. Nothing is assigned then.
 
     Example:
         >>> keras_reinit.shrink_perturb(model, shrink=0.4, perturb=0.1, seed=day)
@@ -223,6 +224,12 @@ def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None)
     seed = resolve_seed(seed)
     slots = matching(model, where)
     check_finite(slots)
+    owners = [slot.layer for slot in walk(model)]
+    if shrink == perturb == 0 and any(isinstance(own, WeightNormalization) for own in owners):
+        raise ValueError(
+            f"Model '{model.name}' has weight-normalised layers, whose `v` would be all zero and "
+            f"have no direction. Received: shrink={shrink}, perturb={perturb}. Expected one above 0"
+        )
     if (shrink, perturb) == (1, 0):
         return
     affected = with_statistics(model, slots)

@@ -16,6 +16,9 @@ from keras import ops
 from keras.src.backend.common import global_state  # canary: tests/weights/test_fresh.py
 
 from keras_reinit.core import fold_in
+from keras_reinit.layers import WeightNormalization
+from keras_reinit.layers.kernels import kernels
+from keras_reinit.layers.weight_normalization import unit_norms
 
 _GLOBAL_GENERATOR = "global_seed_generator"
 _UNINITIALIZED = "uninitialized_variables"
@@ -31,7 +34,8 @@ _DETERMINISTIC = (
 class FreshValues:
     """Fresh values for a list of slots, all layers checked before the first draw.
 
-    `w_fresh ~ the initializer of w`, a stream of its own for each seed and position.
+    `w_fresh ~ the initializer of w`, a stream of its own for each seed and position. The `g` of a
+    `WeightNormalization` without an initializer for it is the norm of the `v` drawn along with it.
 
     Args:
         slots: list of `Slot`.
@@ -48,6 +52,7 @@ class FreshValues:
 
     def __init__(self, slots):
         self._initializers = {}
+        self._slots = {id(slot.variable): slot for slot in slots}
         layers = {id(slot.layer): slot.layer for slot in slots}
         for layer in layers.values():
             _check_supported(layer)
@@ -56,7 +61,7 @@ class FreshValues:
         for slot in slots:
             initializer = initializers[id(slot.layer)][id(slot.variable)]
             self._initializers[slot.position] = initializer
-            if not _is_reseedable(initializer):
+            if initializer is not None and not _is_reseedable(initializer):
                 _check_seedable(slot, initializer)
 
     def draw(self, slot, seed):
@@ -69,8 +74,20 @@ class FreshValues:
         Returns:
             An array of the variable's shape and dtype.
         """
-        seed = fold_in(seed, "fresh", slot.position)
-        return _draw(slot, self._initializers[slot.position], seed)
+        initializer = self._initializers[slot.position]
+        if initializer is None:
+            return self._norms(slot, seed)
+        return _draw(slot, initializer, fold_in(seed, "fresh", slot.position))
+
+    def _norms(self, slot, seed):
+        """The norm of each unit's `v`: of the one drawn with the same seed, or of the one kept."""
+        layer = slot.layer
+        place = next(i for i, g in enumerate(layer.gains) if g is slot.variable)
+        kernel = kernels(layer.layer)[place]
+        drawn = self._slots.get(id(kernel.variable))
+        v = kernel.variable.value if drawn is None else self.draw(drawn, seed)
+        norms = ops.reshape(unit_norms(v, kernel), slot.variable.shape)
+        return ops.cast(norms, slot.variable.dtype)
 
 
 def _draw(slot, initializer, seed):
@@ -106,7 +123,12 @@ def _check_supported(layer):
 
 
 def _initializers(layer, seed=None):
-    """The initializer of each own variable of a layer: {id(variable): initializer}."""
+    """The initializer of each own variable of a layer: {id(variable): initializer}.
+
+    None for a `g` that is to be the norm of its `v`.
+    """
+    if isinstance(layer, WeightNormalization):
+        return {id(g): layer.gain_initializer for g in layer.gains}
     twin = _rebuilt(layer, seed)
     own, made = (
         [*each._trainable_variables, *each._non_trainable_variables] for each in (layer, twin)

@@ -20,7 +20,11 @@ class Call(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """A model's calls in an order in which they can be run."""
+    """A model's calls in an order in which they can be run.
+
+    Masks are left out, as inputs and with all that only they are made of: they pass by the cuts,
+    and nothing normalises them.
+    """
 
     calls: list[Call]
     inputs: tuple[int, ...]
@@ -50,11 +54,23 @@ def trace(model):
 
     def record(operation, args, kwargs):
         outputs = operation(*args, **kwargs)
-        calls.append(Call(operation, number((args, kwargs)), number(outputs)))
+        features = {key: value for key, value in kwargs.items() if not key.endswith("mask")}
+        calls.append(Call(operation, number((args, features)), number(outputs)))
         return outputs
 
     inputs, outputs = _run(model, record)
-    return Graph(calls, number(inputs), number(outputs))
+    return Graph(_connected(calls, number(outputs)), number(inputs), number(outputs))
+
+
+def _connected(calls, outputs):
+    """The calls, those without inputs that no output depends on."""
+    needed, connected = set(outputs), []
+    for call in reversed(calls):
+        if needed.isdisjoint(call.outputs):
+            call = call._replace(inputs=())
+        needed.update(call.inputs)
+        connected.append(call)
+    return connected[::-1]
 
 
 def rebuild(model, call):
@@ -70,6 +86,20 @@ def rebuild(model, call):
     """
     indices = itertools.count()
     return _run(model, lambda *of_call: call(next(indices), *of_call))
+
+
+def run(model, inputs, call):
+    """Run a model's graph on data, each call in the hands of a function, in inference mode.
+
+    Args:
+        model: the model that was traced.
+        inputs: a tensor, or a structure of tensors as the model's inputs.
+        call: function of (operation, args, kwargs) that returns the outputs to go on with.
+
+    Returns:
+        The outputs, in the structure of the model's own.
+    """
+    return _run_inlined(_functional(model), inputs, call, {"training": False})
 
 
 def _run(model, visit):

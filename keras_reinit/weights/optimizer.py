@@ -83,6 +83,25 @@ def set_learning_rate(optimizer, learning_rate):
         variable.assign(rate)
 
 
+def set_weight_decay(optimizer, weight_decay):
+    """Set the decoupled weight decay of an optimizer, before its training step is traced.
+
+    `w = w - learning_rate * weight_decay * w`, beside each update
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`; of one that wraps others, all are set.
+        weight_decay: float, at least 0.
+
+    Raises:
+        TypeError: if `optimizer` is not a Keras optimizer.
+
+    Example:
+        >>> set_weight_decay(model.optimizer, 5e-4)
+    """
+    for leaf in _leaves(optimizer):
+        leaf.weight_decay = weight_decay
+
+
 def _leaves(optimizer):
     """The optimizers that update weights: itself, or those it wraps, innermost, in order."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):

@@ -30,6 +30,7 @@ class Case:
             "end" (between two callbacks, in `on_train_end`), "write" (inside the backup's write).
         epoch: the epoch of the death, where the moment is in one.
         eager: run without a graph, which for so few steps is faster than to trace one.
+        distilled: whether the network teaches itself from round to round.
     """
 
     folder: str
@@ -40,6 +41,7 @@ class Case:
     moment: str | None = None
     epoch: int = 4
     eager: bool = True
+    distilled: bool = False
 
 
 class Death(keras.callbacks.Callback):
@@ -80,7 +82,7 @@ class Fragile(keras.layers.Dense):
             type(self).kill()
 
 
-def network(blocks, eager=True):
+def network(blocks, eager=True, distilled=False):
     """A convolutional network with dropout; a `ReinitModel` for LW, a plain model for the rest."""
     keras.utils.set_random_seed(1)
     layers = [
@@ -95,6 +97,7 @@ def network(blocks, eager=True):
     ]
     model = keras.Sequential(layers, name="network")
     model = kr.ReinitModel(model) if blocks else model
+    model = kr.training.SelfDistillation(model, temperature=2.0) if distilled else model
     model.compile(
         keras.optimizers.Adam(0.02),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -126,7 +129,7 @@ def train(case, kill):
     callbacks = [backup(folder), death, method]
     if not case.backup_first:
         callbacks.reverse()
-    model = network(case.method == "LW", case.eager)
+    model = network(case.method == "LW", case.eager, case.distilled)
     validation = (x[::2], y[::2]) if case.rule == "converged" else None
     history = model.fit(
         x,

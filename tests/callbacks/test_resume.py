@@ -32,10 +32,10 @@ def uninterrupted(tmp_path_factory):
     known = {}
 
     def weights(case):
-        key = (case.method, case.rule)
+        key = (case.method, case.rule, case.distilled)
         if key not in known:
             folder = tmp_path_factory.mktemp("uninterrupted")
-            known[key] = train(Case(str(folder), *key), kill)
+            known[key] = train(Case(str(folder), *key[:2], distilled=case.distilled), kill)
         return known[key]
 
     return weights
@@ -48,26 +48,32 @@ def assert_same_end(case, model, expected):
 
 # Every pair of values occurs together at least once.
 @pytest.mark.parametrize(
-    ("method", "rule", "backup", "backup_first", "moment"),
+    ("method", "rule", "backup", "backup_first", "moment", "distilled"),
     [
-        ("LW", "fixed", "keras", True, "batch"),
-        ("LW", "converged", "keras", False, "between"),
-        ("LW", "accuracy", "ours", True, "between"),
-        ("LW", "fixed", "ours", False, "end"),
-        ("S&P", "fixed", "keras", False, "between"),
-        ("S&P", "converged", "keras", True, "end"),
-        ("S&P", "converged", "ours", True, "batch"),
-        ("S&P", "accuracy", "keras", False, "batch"),
+        ("LW", "fixed", "keras", True, "batch", False),
+        ("LW", "converged", "keras", False, "between", False),
+        ("LW", "accuracy", "ours", True, "between", False),
+        ("LW", "fixed", "ours", False, "end", False),
+        ("LW", "converged", "keras", False, "batch", True),
+        ("LW", "fixed", "ours", True, "between", True),
+        ("S&P", "fixed", "keras", False, "between", False),
+        ("S&P", "converged", "keras", True, "end", False),
+        ("S&P", "converged", "ours", True, "batch", False),
+        ("S&P", "accuracy", "keras", False, "batch", False),
+        ("S&P", "converged", "keras", True, "between", True),
+        ("S&P", "fixed", "ours", False, "end", True),
     ],
 )
 def test_resumed_training_ends_bit_equal(
-    method, rule, backup, backup_first, moment, uninterrupted, tmp_path
+    method, rule, backup, backup_first, moment, distilled, uninterrupted, tmp_path
 ):
-    expected, history = uninterrupted(Case("", method, rule))
+    expected, history = uninterrupted(Case("", method, rule, distilled=distilled))
     rounds = history["reinit_round"]
     # The last epoch of the first round: the re-initialisation is decided and not yet done.
     epoch = rounds.index(1) - 1 if moment == "between" else rounds.index(1) + 1
-    case = Case(str(tmp_path), method, rule, backup, backup_first, moment, epoch)
+    case = Case(
+        str(tmp_path), method, rule, backup, backup_first, moment, epoch, distilled=distilled
+    )
     with pytest.raises(Killed):
         train(case, kill)
     resumed, _ = train(dataclasses.replace(case, moment=None), kill)
@@ -88,10 +94,11 @@ def undisturbed(tmp_path_factory):
     known = {}
 
     def final(case):
-        key = (case.method, case.rule)
+        key = (case.method, case.rule, case.distilled)
         if key not in known:
             folder = tmp_path_factory.mktemp("undisturbed")
-            assert run(Case(str(folder), *key, eager=False)).returncode == 0
+            alone = Case(str(folder), *key[:2], eager=False, distilled=case.distilled)
+            assert run(alone).returncode == 0
             known[key] = folder / "final.npz"
         return known[key]
 
@@ -113,8 +120,10 @@ def run(case):
         Case("", "LW", "fixed", "keras", False, "between", 5),
         Case("", "S&P", "converged", "ours", True, "end"),
         Case("", "LW", "fixed", "ours", False, "write"),
+        Case("", "S&P", "converged", "keras", False, "batch", 8, distilled=True),
+        Case("", "LW", "fixed", "ours", True, "between", 5, distilled=True),
     ],
-    ids=lambda case: f"{case.method}-{case.rule}-{case.backup}-{case.moment}",
+    ids=lambda case: f"{case.method}-{case.rule}-{case.backup}-{case.moment}-{case.distilled}",
 )
 def test_process_killed_for_real(case, undisturbed, tmp_path):
     case = dataclasses.replace(case, folder=str(tmp_path), eager=False)

@@ -1,11 +1,18 @@
 """Label noise: exact counts, laws, seeds, and what is refused."""
 
+import subprocess
+import sys
+
+import keras
 import numpy as np
 import pytest
 
 from keras_reinit.training import asymmetric_noise, symmetric_noise
 
 LABELS = np.repeat(np.arange(5), 200)
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
+)
 
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.4, 0.6, 1])
@@ -77,3 +84,96 @@ def test_bad_symmetric_noise(arguments, message):
 def test_bad_transition(transition):
     with pytest.raises(ValueError, match="rows that sum to 1"):
         asymmetric_noise(np.array([0, 1]), transition, seed=0)
+
+
+# -- Data sets ------------------------------------------------------------------------------------
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+
+def examples(order=None):
+    """The `LABELS`, in another order perhaps, each with its position as x."""
+    positions = np.arange(len(LABELS)) if order is None else order
+    return tf.data.Dataset.from_tensor_slices((positions, LABELS[positions].astype("int32")))
+
+
+def labels_of(data):
+    return np.array([y for _, y, *_ in data.as_numpy_iterator()])
+
+
+@on_tensorflow
+@pytest.mark.parametrize("rate", [0, 0.2, 1])
+def test_data_set_gets_the_labels_of_the_array(rate):
+    noisy = symmetric_noise(examples(), rate, 5, seed=3)
+    np.testing.assert_array_equal(labels_of(noisy), symmetric_noise(LABELS, rate, 5, seed=3))
+    assert (labels_of(noisy) != LABELS).sum() == rate * len(LABELS)
+    assert noisy.element_spec == examples().element_spec
+    assert int(noisy.cardinality()) == len(LABELS)
+
+
+@on_tensorflow
+def test_data_set_by_a_transition_matrix():
+    transition = 0.8 * np.eye(5) + 0.2 * np.roll(np.eye(5), 1, axis=1)
+    noisy = asymmetric_noise(examples(), transition, seed=3)
+    np.testing.assert_array_equal(labels_of(noisy), asymmetric_noise(LABELS, transition, seed=3))
+
+
+@on_tensorflow
+def test_every_epoch_has_the_same_labels_in_any_order():
+    noisy = symmetric_noise(examples(), 0.4, 5, seed=0)
+    expected = symmetric_noise(LABELS, 0.4, 5, seed=0)
+    for x, y in noisy.shuffle(1000, seed=1).repeat(3).batch(100).as_numpy_iterator():
+        np.testing.assert_array_equal(y, expected[x])
+
+
+@on_tensorflow
+def test_a_data_set_that_is_filtered_and_weighted():
+    data = examples().filter(lambda x, y: y != 3).map(lambda x, y: (x, y, 0.5))
+    noisy = symmetric_noise(data, 0.25, 5, seed=0)
+    expected = symmetric_noise(LABELS[LABELS != 3], 0.25, 5, seed=0)
+    np.testing.assert_array_equal(labels_of(noisy), expected)
+    assert {weight for *_, weight in noisy.as_numpy_iterator()} == {0.5}
+
+
+@on_tensorflow
+def test_another_order_is_noticed():
+    noisy = symmetric_noise(examples().shuffle(1000), 0.4, 5, seed=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="come in another order"):
+        labels_of(noisy)
+    once = symmetric_noise(examples().shuffle(1000, 7, reshuffle_each_iteration=False), 0.4, 5, 0)
+    np.testing.assert_array_equal(labels_of(once), labels_of(once))
+
+
+@on_tensorflow
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: examples().batch(10), r"not yet batched.*data.unbatch\(\)"),
+        (lambda: examples().map(lambda x, y: x), "single examples"),
+        (lambda: examples().map(lambda x, y: {"image": x, "label": y}), "single examples"),
+        (lambda: examples().repeat(), "repeats for ever"),
+        (lambda: examples().map(lambda x, y: (x, y / 2)), "vector of ints"),
+        (lambda: examples().map(lambda x, y: (x, y + 1)), "labels from 1 to 5"),
+    ],
+)
+def test_bad_data_sets(make, message):
+    with pytest.raises(ValueError, match=message):
+        symmetric_noise(make(), 0.1, 5, seed=0)
+
+
+@pytest.mark.slow
+@on_tensorflow
+def test_another_process_draws_the_same_labels():
+    program = """
+import numpy as np
+import tensorflow as tf
+from keras_reinit.training import symmetric_noise
+y = np.repeat(np.arange(5), 200).astype("int32")
+noisy = symmetric_noise(tf.data.Dataset.from_tensor_slices((y, y)), 0.4, 5, seed=0)
+print(*(int(label) for _, label in noisy.as_numpy_iterator()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    own = labels_of(symmetric_noise(examples(), 0.4, 5, seed=0))
+    np.testing.assert_array_equal(own, [int(label) for label in done.stdout.split()])

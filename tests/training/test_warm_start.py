@@ -15,7 +15,7 @@ import pytest
 import keras_reinit as kr
 from keras_reinit.core import fold_in
 from keras_reinit.training import ShrinkPerturb, WarmStart, refit
-from keras_reinit.training.batches import _Batches, batches, order, steps
+from keras_reinit.training.epochs import Epochs, order
 
 FIXED = kr.rounds.Fixed(epochs=2)
 
@@ -29,7 +29,7 @@ def network(dropout=0.0, eager=True):
             keras.layers.BatchNormalization(),
             keras.layers.ReLU(),
             keras.layers.Dropout(dropout),
-            keras.layers.Dense(3),
+            keras.layers.Dense(3, name="head"),
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -107,6 +107,13 @@ def test_the_optimizer_is_as_new_in_each_stage(stages):
         assert all((slot == 0).all() or (slot == rate).all() for slot in slots)
 
 
+def test_only_some_variables(stages):
+    starts = begun(ShrinkPerturb(0.5, 0.0, where="head/.*"), stages)
+    before, (after, _) = starts.before[1], starts.after[1]
+    changed = [not np.array_equal(*pair) for pair in zip(before, after, strict=True)]
+    assert changed == [False] * 6 + [True, True]
+
+
 def test_perturb_first(stages):
     starts = begun(ShrinkPerturb(0.5, 0.0), stages[:1], perturb_first=True)
     before, (after, _) = starts.before[0], starts.after[0]
@@ -122,32 +129,87 @@ def test_a_wrapped_model_is_as_new_with_its_normalizations(blobs):
     assert float(model.blocks[0].normalization.stddev) == 1
 
 
-def test_strategies_see_the_same_batches():
-    x = np.arange(10, dtype="float32")
-    first = [b.numpy().tolist() for b, _ in itertools.islice(batches(x, x, 4, seed=5), 6)]
-    assert sorted(itertools.chain(*first[:3])) == list(x)
-    assert [len(batch) for batch in first] == [4, 4, 2, 4, 4, 2]
-    assert first[:3] != first[3:]
-    resumed = batches(x, x, 4, seed=5, first_epoch=1)
-    assert [b.numpy().tolist() for b, _ in itertools.islice(resumed, 3)] == first[3:]
-    other = _Batches((x, x), 4, 5, 0)  # what the other backends read
-    assert [other[index][0].tolist() for index in range(6)] == first
-    assert order(10, 5, 0).tolist() == first[0] + first[1] + first[2]
+def read(epochs, number):
+    """The examples of each batch of an epoch."""
+    epochs.epoch = number
+    return [epochs[step][0].tolist() for step in range(len(epochs))]
+
+
+def test_an_epoch_depends_on_the_seed_and_its_number():
+    x = np.arange(10.0)
+    one, other = Epochs((x, x), 4, seed=5), Epochs((x, x), 4, seed=5)
+    first, second = read(one, 0), read(one, 1)
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert sorted(itertools.chain(*first)) == sorted(itertools.chain(*second)) == x.tolist()
+    assert first != second
+    assert read(other, 1) == second  # a training that is resumed
+    assert read(Epochs((x, x), 4, seed=6), 0) != first
+    assert order(10, 5, 0).tolist() == list(itertools.chain(*first))
+
+
+def test_a_compiled_epoch_is_what_fit_does(stages):
+    def trained(eager):
+        model = network(dropout=0.5, eager=eager)
+        records = list(WarmStart(model, "warm", FIXED, batch_size=16).run(stages))
+        assert [record.steps for record in records] == [4, 8, 12]
+        return model.get_weights(), [record.logs for record in records]
+
+    (compiled, logs), (by_fit, logs_by_fit) = trained(eager=False), trained(eager=True)
+    for one, other in zip(compiled, by_fit, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    for one, other in zip(logs, logs_by_fit, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_replicas_train_what_one_does(strategy, stages):
+    def trained():
+        model = kr.backbones.mlp((6,), classes=3)  # without batch statistics
+        kr.reinitialize(model, seed=1)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        warm = WarmStart(model, ShrinkPerturb(0.4, 0.1), FIXED, batch_size=16)
+        return model, [record.steps for record in warm.run([stages[0], stages[2]])]
+
+    alone, steps = trained()
+    with strategy.scope():
+        together, same_steps = trained()
+    assert steps == same_steps == [4, 12]
+    for one, both in zip(alone.trainable_variables, together.trainable_variables, strict=True):
+        first, second = (np.array(copy) for copy in both.value.values)
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_allclose(first, np.array(one), rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_that_is_compiled_again_is_trained_as_compiled(stages):
+    model = network(eager=False)
+    run = WarmStart(model, "warm", FIXED, batch_size=16).run(stages)
+    next(run)
+    before = model.get_weights()
+    model.compile(keras.optimizers.SGD(0.0), model.loss, metrics=["accuracy"])
+    next(run)
+    assert equal(model.trainable_variables, before[:4] + before[6:])
+
+
+def test_fit_is_as_it_was_afterwards(stages, blobs):
+    model = network(eager=False)
+    list(WarmStart(model, "warm", FIXED, batch_size=16).run(stages))
+    assert model.fit(*blobs, batch_size=16, epochs=1, verbose=0).history["loss"]
+    assert int(model.optimizer.iterations) == 12 + 6
 
 
 def test_stages_have_orders_of_their_own(blobs, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "keras_reinit.training.batches.order",
+        "keras_reinit.training.epochs.order",
         lambda count, seed, epoch: seen.append((count, seed, int(epoch))) or np.arange(count),
     )
     x, y = blobs
     for strategy in ("warm", "random"):
-        list(WarmStart(network(), strategy, kr.rounds.Fixed(1), 50).run([(x, y), (x, y)]))
-    firsts = [seed for _, seed, epoch in seen if epoch == 0]
-    assert len(firsts) == 4
-    assert firsts[:2] == firsts[2:]
-    assert firsts[0] != firsts[1]
+        list(WarmStart(network(), strategy, FIXED, 50).run([(x, y), (x, y)]))
+    for number in (0, 1):
+        first, second, *again = dict.fromkeys(seed for _, seed, epoch in seen if epoch == number)
+        assert first != second
+        assert not again  # the other strategy has the same
 
 
 def test_records(stages, blobs):
@@ -156,7 +218,7 @@ def test_records(stages, blobs):
     assert [r.stage for r in records] == [0, 1, 2]
     assert [r.samples for r in records] == [20, 50, 96]
     assert [r.epochs for r in records] == [2, 2, 2]
-    assert [r.steps for r in records] == [2 * steps(x, 16) for x, _ in stages]
+    assert [r.steps for r in records] == [4, 8, 12]
     assert all(r.converged and r.seconds > 0 for r in records)
     assert records[-1].evaluation == pytest.approx(
         warm.model.evaluate(*blobs, batch_size=1024, verbose=0, return_dict=True)
