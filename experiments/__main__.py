@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | plan NAME | run NAME | report | compare`."""
+"""The command line: `python -m experiments list | plan | run | report | compare | tune`."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-from experiments import compare, experiment
+from experiments import compare, experiment, tune
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.export import versions, write, write_csv, write_json
@@ -91,7 +91,18 @@ def _parser(arguments):
     _add_data_options(comparison)
     comparison.set_defaults(command=_compare)
 
-    for each in (listing, comparison):
+    tuning = commands.add_parser("tune", help="search for a method and its parameters")
+    add_options(tuning, tune.Settings())
+    tuning.add_argument(
+        "--out",
+        default="results/tune",
+        metavar="FOLDER",
+        help="for the search, trials.csv, trials.json and trials.png (default: results/tune)",
+    )
+    _add_source_options(tuning)
+    tuning.set_defaults(command=_tune)
+
+    for each in (listing, comparison, tuning):
         _add_json(each)
     return parser
 
@@ -120,7 +131,7 @@ def _add_run_options(parser):
     _add_json(parser)
 
 
-def _add_data_options(parser):
+def _add_source_options(parser):
     parser.add_argument(
         "--data-dir",
         default=os.environ.get("TFDS_DATA_DIR"),
@@ -130,6 +141,10 @@ def _add_data_options(parser):
     parser.add_argument(
         "--download", action="store_true", help="prepare a data set over the network if missing"
     )
+
+
+def _add_data_options(parser):
+    _add_source_options(parser)
     parser.add_argument(
         "--take-over",
         action="store_true",
@@ -209,6 +224,33 @@ def _compare(options):
             write(folder / f"{name}.png", page.picture(draw())[0])
         print(f"Written: {folder}/", "runs.csv, runs.json,", *(f"{name}.png" for name in pictures))
     return status
+
+
+def _tune(options):
+    settings = chosen(tune.Settings(), options)
+    folder = pathlib.Path(options.out)
+    found = tune.search(settings, Context(options.data_dir, options.download), folder)
+    if found is None:
+        return 0
+    from experiments.report import page
+    from experiments.report.tables import as_text
+    from keras_reinit.analysis import plots
+
+    trials, accuracy = found
+    print(*map(as_text, tune.tables(settings, trials, accuracy)), sep="\n\n", end="\n\n")
+    content = {"settings": dataclasses.asdict(settings), "versions": versions()}
+    content |= {"trials": trials, "test_accuracy": accuracy}
+    for file in (folder / "trials.json", *([options.json] if options.json else [])):
+        write_json(file, content)
+    write_csv(folder / "trials.csv", trials)
+    written = ["trials.json", "trials.csv"]
+    if accuracy is not None:
+        heading = f"{tune.title(settings)}\nscore: validation accuracy of the last round"
+        figure = plots.parallel_coordinates(trials, tune.PARAMETERS, heading)
+        write(folder / "trials.png", page.picture(figure)[0])
+        written.append("trials.png")
+    print(f"Written: {folder}/", ", ".join(written))
+    return int(any(trial["score"] is None for trial in trials))
 
 
 def _perform(options, name, found, settings, path, json_files):

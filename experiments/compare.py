@@ -26,7 +26,15 @@ from experiments.report.statistics import (
 from experiments.report.tables import Cell, Table
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
-BLOCKS = {"scnn": 4, "mlp": 2, "vgg16": 13, "mobilenet": 7, "resnet50": 16}  # of each backbone
+BLOCKS = {  # of each backbone
+    "scnn": 4,
+    "mlp": 2,
+    "vgg16": 13,
+    "mobilenet": 7,
+    "resnet50": 16,
+    "resnet18": 8,
+    "preact_resnet18": 8,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What pictures show: the values, names and scales; and that each can be drawn."""
 
-import io
 import subprocess
 import sys
 
@@ -10,15 +9,7 @@ import pytest
 
 from keras_reinit.analysis import decision_tree, plots
 from keras_reinit.analysis.plots.style import METHODS, in_order, styles
-
-
-def lines(axes):
-    """{label: y values} of the lines that a legend names."""
-    return {
-        line.get_label(): line.get_ydata().tolist()
-        for line in axes.get_lines()
-        if not line.get_label().startswith("_")
-    }
+from tests.analysis.drawn import draw, legend_of, lines, texts
 
 
 def error_bars(axes):
@@ -33,21 +24,6 @@ def error_bars(axes):
             [float(end[-1] - end[0]) / 2 for end in ends],
         )
     return bars
-
-
-def legend_of(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
-
-
-def draw(figure):
-    """A picture of it; warnings, such as of axes without room, are errors."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=60)
-    assert file.getvalue().startswith(b"\x89PNG")
 
 
 def test_learning_curves():

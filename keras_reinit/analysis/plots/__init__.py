@@ -19,7 +19,10 @@ try:
         training_speed,
     )
     from keras_reinit.analysis.plots.networks import margins, sharpness, weight_sizes
+    from keras_reinit.analysis.plots.search import parallel_coordinates
+    from keras_reinit.analysis.plots.stages import gradient_norms, heat_maps, shrinking, stages
     from keras_reinit.analysis.plots.tree import decision_tree
+    from keras_reinit.analysis.plots.two_phase import clouds, lines
 except ModuleNotFoundError as error:
     raise ImportError(
         "Pictures need matplotlib. Install it with: pip install keras-reinit[analysis]"
@@ -28,13 +31,20 @@ except ModuleNotFoundError as error:
 __all__ = [
     "bars",
     "budgets",
+    "clouds",
     "decision_tree",
     "gains",
+    "gradient_norms",
+    "heat_maps",
     "learning_curves",
+    "lines",
     "margins",
+    "parallel_coordinates",
     "per_round",
     "scatter",
     "sharpness",
+    "shrinking",
+    "stages",
     "training_speed",
     "weight_sizes",
 ]

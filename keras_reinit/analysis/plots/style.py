@@ -35,6 +35,7 @@ _OTHERS = (
     Style("#009E73", "-.", "v", "xx"),
     Style("#444444", ":", "D", ".."),
     Style("#E69F00", (0, (3, 1, 1, 1, 1, 1)), "*", "++"),
+    Style("#56B4E9", (0, (6, 1, 1, 1)), "X", "oo"),
 )
 _LEAST_WIDTH = 4.0  # inches; room for a title and a legend
 _LOOK: dict[Any, Any] = {
