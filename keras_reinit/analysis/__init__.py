@@ -4,6 +4,7 @@
 """
 
 from keras_reinit.analysis.decision_tree import DecisionTree, Node, decision_tree
+from keras_reinit.analysis.hessian import SpectralNorm, hessian_spectral_norm
 from keras_reinit.analysis.margins import margins, smallest
 from keras_reinit.analysis.sharpness import Sharpness, sharpness
 from keras_reinit.analysis.significance import SignTest, holm, sign_test
@@ -16,9 +17,11 @@ __all__ = [
     "Node",
     "Sharpness",
     "SignTest",
+    "SpectralNorm",
     "decision_tree",
     "epochs_to_reach",
     "gaussian_density",
+    "hessian_spectral_norm",
     "holm",
     "margins",
     "sharpness",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_reinit.analysis.effective import effective, gain_of, normalized_layers, pairs
 from keras_reinit.analysis.inference import check_labels, check_scores, predict, unchanged
 from keras_reinit.core import fold_in
 
@@ -29,8 +30,10 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
 
     `change = measure(w + noise) - measure(w)`, with `noise ~ N(0, sigma^2 I)`
 
-    The noise goes to all trainable weights, offsets and scales included. It depends on the seed,
-    the index of sigma, the draw and the position of the weight only. An example whose noisy output
+    The noise goes to all trainable weights, offsets and scales included. Where a kernel is weight
+    normalised it goes to the kernel that this makes, `g * v / ||v||`, and not to `g` and `v`, whose
+    length means nothing. It depends on the seed, the index of sigma, the draw and the position of
+    the weight only. An example whose noisy output
     is not finite counts as misclassified. The model is left as it was found, also after an
     exception.
 
@@ -74,17 +77,35 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
         labels = check_labels(y, len(scores), scores.shape[1])
         check_scores(model, scores, from_logits)
         found = _measure(scores, labels, from_logits)
-        values = [keras.ops.copy(weight.value) for weight in weights]
+        normalized = _normalized(model, weights)
+        gains = {id(g) for _, g in normalized}
+        values = {id(weight): keras.ops.copy(weight.value) for weight in weights}
+        values |= {id(kernel.variable): effective(kernel, g) for kernel, g in normalized}
         for row, sigma in enumerate(sigmas):
             for draw in range(draws if sigma else 0):
-                for position, (weight, value) in enumerate(zip(weights, values, strict=True)):
-                    stream = fold_in(seed, "noise", row, draw, position)
+                for position, weight in enumerate(weights):
+                    if id(weight) in gains:
+                        continue
+                    value, stream = values[id(weight)], fold_in(seed, "noise", row, draw, position)
                     weight.assign(
                         value + keras.random.normal(value.shape, 0.0, sigma, value.dtype, stream)
                     )
+                for kernel, g in normalized:
+                    g.assign(gain_of(kernel, g))
                 noisy = _measure(predict(model, x, batch_size), labels, from_logits)
                 accuracy[row, draw], loss[row, draw] = noisy[0] - found[0], noisy[1] - found[1]
     return Sharpness(sigmas, accuracy, loss)
+
+
+def _normalized(model, weights):
+    """The (kernel, g) of the weight-normalised layers both of whose parts are trained."""
+    trained = {id(weight) for weight in weights}
+    return [
+        (kernel, g)
+        for layer in normalized_layers(model)
+        for kernel, g in pairs(layer)
+        if {id(kernel.variable), id(g)} <= trained
+    ]
 
 
 def _measure(scores, labels, from_logits):

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_reinit.analysis.effective import effective, normalized_layers, pairs
 from keras_reinit.analysis.inference import batches, examples, take, unchanged
 from keras_reinit.core import fold_in
+from keras_reinit.layers import WeightNormalization
 from keras_reinit.weights.select import walk
 
 
@@ -15,6 +17,8 @@ def weight_size(model, x, head=None, count=256, seed=0, batch_size=64):
     """Norm of the classifier head's input on some examples, times the norm of its kernel.
 
     `size = ||input of head||_F * ||kernel of head||_F`
+
+    The kernel of a weight-normalised head is the one it computes with, `g * v / ||v||`.
 
     It stands for the product of all layers' norms, which normalisations make meaningless on its
     own. It grows with the root of the number of examples, so compare sizes of as many. The
@@ -57,7 +61,7 @@ def weight_size(model, x, head=None, count=256, seed=0, batch_size=64):
             if not seen:
                 raise ValueError(f"Model '{model.name}' does not run its layer '{layer.name}'")
             square += np.square(_float64(seen[-1])).sum()
-    size = float(np.sqrt(square) * np.linalg.norm(_float64(layer.kernel)))
+    size = float(np.sqrt(square) * np.linalg.norm(_float64(_kernel(layer))))
     if not np.isfinite(size):
         raise ValueError(
             f"The input or kernel of layer '{layer.name}' is not finite: model '{model.name}' has "
@@ -106,7 +110,12 @@ def gaussian_density(ratios):
 
 
 def _head(model, name):
-    layers = [slot.layer for slot in walk(model) if hasattr(slot.layer, "kernel")]
+    wrapper = {id(layer.layer): layer for layer in normalized_layers(model)}
+    layers = [
+        wrapper.get(id(slot.layer), slot.layer)
+        for slot in walk(model)
+        if hasattr(slot.layer, "kernel")
+    ]
     chosen = [layer for layer in layers if name in (None, layer.name)]
     if not chosen:
         names = list(dict.fromkeys(layer.name for layer in layers))
@@ -115,6 +124,13 @@ def _head(model, name):
             f"Expected one of {names}"
         )
     return chosen[-1]
+
+
+def _kernel(layer):
+    """The kernel that a layer computes with."""
+    if isinstance(layer, WeightNormalization):
+        return effective(*pairs(layer)[0])
+    return layer.kernel
 
 
 @contextlib.contextmanager

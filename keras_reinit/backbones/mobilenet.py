@@ -26,7 +26,7 @@ def mobilenet(
     average, dropout, head`
 
     A separable block is a depthwise 3x3 and a pointwise 1x1 convolution. Every convolution is
-    followed by a normalisation and a ReLU, and has a bias only where `norm` is `None`. The shallow
+    followed by a normalisation and a ReLU, and has a bias only where none follows it. The shallow
     network lacks the five blocks in brackets. The head returns logits: use a loss with
     `from_logits=True`.
 
@@ -37,9 +37,10 @@ def mobilenet(
     Args:
         input_shape: (height, width, channels), height and width at least 8.
         classes: number of logits, at least 1.
-        norm: `"group"` (the paper's layer normalisation), `"batch"` (the original) or `None`. Keras
-            counts the fan of a depthwise kernel over all its channels, so that without a
-            normalisation the signal shrinks by `sqrt(channels)` in each block and hardly trains.
+        norm: `"group"` (the paper's layer normalisation), `"batch"` (the original), `"weight"` (of
+            the kernels instead) or `None`. Keras counts the fan of a depthwise kernel over all its
+            channels, so that without a normalisation the signal shrinks by `sqrt(channels)` in each
+            block and hardly trains.
         dropout: rate of the dropout before the head, in [0, 1).
         weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
         kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers
@@ -67,7 +68,7 @@ def mobilenet(
     require_images("mobilenet", input_shape, least=8)
     if depth not in ("shallow", "full"):
         raise ValueError(f"Unknown depth. Received: depth={depth!r}. Expected 'shallow' or 'full'.")
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=norm is None)
+    units = Units(norm, weight_decay, kernel_initializer, use_bias=None)
     inputs = keras.Input(input_shape, name="input")
     halving = iter(strides(input_shape, steps=5))
     x = units.convolution(inputs, "block1", 32, strides=next(halving))

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images, strides
+from keras_reinit.backbones.units import Units, relu, require_images, residual_blocks, strides
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # bottleneck filters, blocks
 
@@ -33,8 +33,8 @@ def resnet50(
     Args:
         input_shape: (height, width, channels), height and width at least 8.
         classes: number of logits, at least 1.
-        norm: `"group"` (the paper's layer normalisation), `"batch"` (the original) or `None`, with
-            which activations grow from block to block.
+        norm: `"group"` (the paper's layer normalisation), `"batch"` (the original), `"weight"` (of
+            the kernels instead) or `None`, with which activations grow from block to block.
         dropout: rate of the dropout before the head, in [0, 1).
         weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
         kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers
@@ -64,11 +64,8 @@ def resnet50(
     x = relu(units.convolution(inputs, "stem", 64, size=7, strides=stem), "stem_relu")
     if pool > 1:
         x = keras.layers.MaxPooling2D(3, strides=pool, padding="same", name="stem_pool")(x)
-    k = 0
-    for (filters, blocks), stride in zip(_STAGES, (1, *later_stages), strict=True):
-        for i in range(blocks):
-            k += 1
-            x = _bottleneck(units, x, f"block{k}", filters, stride if i == 0 else 1, widen=i == 0)
+    for block in residual_blocks(_STAGES, (1, *later_stages)):
+        x = _bottleneck(units, x, *block)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
     return keras.Model(inputs, units.head(x, classes, dropout), name=name)
 

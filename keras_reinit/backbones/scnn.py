@@ -24,7 +24,8 @@ def scnn(
     Args:
         input_shape: (height, width, channels), height and width at least 4.
         classes: number of logits, at least 1.
-        norm: `"group"` (the paper's layer normalisation), `"batch"` or `None`.
+        norm: `"group"` (the paper's layer normalisation), `"batch"`, `"weight"` (of the kernels
+            instead) or `None`.
         dropout: rate of the dropout before the head, in [0, 1).
         weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
         kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers

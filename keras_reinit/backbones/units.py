@@ -1,39 +1,48 @@
 """What the convolutional networks share: their layers, their head, their way with small images."""
 
+import itertools
+import sys
+
 import keras
 
-from keras_reinit.backbones.normalization import normalization
+from keras_reinit.backbones.normalization import normalization, weight_normalized
 
 
 class Units:
     """Adds layers to a network, all with one normalisation, initializer and weight decay.
 
     Args:
-        norm: normalisation after every convolution and hidden dense layer: `"group"`, `"batch"` or
-            `None`.
+        norm: normalisation after every convolution and hidden dense layer: `"group"`, `"batch"`,
+            `"weight"` (of their kernels instead) or `None`.
         weight_decay: L2 penalty on the kernels.
         kernel_initializer: initializer of all kernels.
-        use_bias: whether convolutions have a bias.
+        use_bias: whether convolutions have a bias; None for where nothing after them normalises.
+        momentum: of the moving statistics of batch normalisation.
     """
 
-    def __init__(self, norm, weight_decay, kernel_initializer, use_bias=True):
+    def __init__(self, norm, weight_decay, kernel_initializer, use_bias=True, momentum=0.99):
         self._norm = norm
         self._initializer = kernel_initializer
         self._regularizer = keras.regularizers.L2(weight_decay) if weight_decay else None
-        self._use_bias = use_bias
+        self._use_bias = norm in (None, "weight") if use_bias is None else use_bias
+        self._momentum = momentum
 
     def convolution(self, x, name, filters, size=3, strides=1):
         """Convolution `<name>_conv` and normalisation `<name>_norm`."""
+        return self.normalized(self.bare_convolution(x, name, filters, size, strides), name)
+
+    def bare_convolution(self, x, name, filters, size=3, strides=1, padding="same"):
+        """Convolution `<name>_conv`."""
         layer = keras.layers.Conv2D(
             filters,
             size,
             strides=strides,
-            padding="same",
+            padding=padding,
             use_bias=self._use_bias,
             name=f"{name}_conv",
             **self._kernel_options(),
         )
-        return self._normalized(layer(x), name)
+        return weight_normalized(layer, self._norm)(x)
 
     def depthwise(self, x, name, strides=1):
         """Depthwise 3x3 convolution `<name>_conv` and normalisation `<name>_norm`."""
@@ -46,12 +55,13 @@ class Units:
             depthwise_initializer=self._initializer,
             depthwise_regularizer=self._regularizer,
         )
-        return self._normalized(layer(x), name)
+        return self.normalized(weight_normalized(layer, self._norm)(x), name)
 
     def dense(self, x, name, units):
         """Dense layer `<name>`, normalisation `<name>_norm` and ReLU `<name>_relu`."""
-        x = keras.layers.Dense(units, name=name, **self._kernel_options())(x)
-        return relu(self._normalized(x, name), f"{name}_relu")
+        layer = keras.layers.Dense(units, name=name, **self._kernel_options())
+        x = weight_normalized(layer, self._norm)(x)
+        return relu(self.normalized(x, name), f"{name}_relu")
 
     def head(self, x, classes, dropout):
         """Layer `dropout`, where the rate is not 0, and logits `head`."""
@@ -59,17 +69,30 @@ class Units:
             x = keras.layers.Dropout(dropout, name="dropout")(x)
         return keras.layers.Dense(classes, name="head", **self._kernel_options())(x)
 
+    def normalized(self, x, name):
+        """Normalisation `<name>_norm`, where there is one."""
+        layer = normalization(self._norm, f"{name}_norm", self._momentum)
+        return x if layer is None else layer(x)
+
     def _kernel_options(self):
         return {"kernel_initializer": self._initializer, "kernel_regularizer": self._regularizer}
-
-    def _normalized(self, x, name):
-        layer = normalization(self._norm, f"{name}_norm")
-        return x if layer is None else layer(x)
 
 
 def relu(x, name):
     """ReLU with a name: `relu(x, "block1_out")` ends a block."""
     return keras.layers.Activation("relu", name=name)(x)
+
+
+def connected(inputs, outputs, name):
+    """The model between inputs and outputs, or a ValueError where it is too deep for Keras."""
+    try:
+        return keras.Model(inputs, outputs, name=name)
+    except RecursionError:
+        raise ValueError(
+            f"{name} has more layers in a row than Keras can follow, one Python call in the other. "
+            f"Received: a recursion limit of {sys.getrecursionlimit()}. Expected a higher one, by "
+            "sys.setrecursionlimit, or parts that are models of their own"
+        ) from None
 
 
 def require_images(network, input_shape, least):
@@ -80,6 +103,56 @@ def require_images(network, input_shape, least):
             f"{network} needs images. Received: input_shape={input_shape}. "
             f"Expected (height, width, channels) with height and width of at least {least}."
         )
+
+
+def scaled(width, filters):
+    """The filters of a network of another width, at least one."""
+    narrow = round(width * filters)
+    if narrow < 1:
+        raise ValueError(f"Too narrow. Received: width={width}. Expected e.g. 0.25, 0.5 or 1.")
+    return narrow
+
+
+def repetitions(network, depth, others, of):
+    """How often a group of layers is repeated in a network of so many layers.
+
+    Args:
+        network: name of the network, for the message.
+        depth: number of layers in all.
+        others: layers outside of the groups.
+        of: layers that one repetition adds.
+
+    Returns:
+        An int of at least 1.
+
+    Raises:
+        ValueError: if there is no such number.
+    """
+    times, rest = divmod(depth - others, of)
+    if rest or times < 1:
+        above = max(times, 1) * of + others
+        raise ValueError(
+            f"{network} has {of} n + {others} layers. Received: depth={depth}. Expected e.g. "
+            f"{above} or {above + of}."
+        )
+    return times
+
+
+def residual_blocks(stages, strides):
+    """The blocks of a residual network, from input to output.
+
+    Args:
+        stages: (filters, number of blocks) of each stage.
+        strides: stride of each stage, which is that of its first block.
+
+    Yields:
+        The prefix of a block's layers, `block<k>`, its filters, its stride, and whether it is the
+        first of its stage.
+    """
+    numbers = itertools.count(1)
+    for (filters, blocks), stride in zip(stages, strides, strict=True):
+        for i in range(blocks):
+            yield f"block{next(numbers)}", filters, stride if i == 0 else 1, i == 0
 
 
 def strides(input_shape, steps):

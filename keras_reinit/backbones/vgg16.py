@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images, strides
+from keras_reinit.backbones.units import Units, relu, require_images, scaled, strides
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -36,7 +36,8 @@ def vgg16(
     Args:
         input_shape: (height, width, channels), height and width at least 8.
         classes: number of logits, at least 1.
-        norm: `"group"` (the paper's layer normalisation), `"batch"` or `None` (the original).
+        norm: `"group"` (the paper's layer normalisation), `"batch"`, `"weight"` (of the kernels
+            instead) or `None` (the original).
         dropout: rate of the dropout before the head, in [0, 1).
         weight_decay: L2 penalty on the kernels, added to the loss: `weight_decay * sum(w**2)`.
         kernel_initializer: initializer of all kernels. An instance with a fixed seed gives layers
@@ -64,8 +65,6 @@ def vgg16(
         Simonyan & Zisserman 2015, Table 1 (D); Alabdulmohsin et al. 2021, Appendix B.
     """
     require_images("vgg16", input_shape, least=8)
-    if not round(width * _STAGES[0][0]) >= 1:
-        raise ValueError(f"Too narrow. Received: width={width}. Expected e.g. 0.25, 0.5 or 1.")
     units = Units(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x, k = inputs, 0
@@ -74,7 +73,7 @@ def vgg16(
     for stage, pool in zip(_STAGES, pools, strict=True):
         for filters in stage:
             k += 1
-            x = relu(units.convolution(x, f"block{k}", round(width * filters)), f"block{k}_out")
+            x = relu(units.convolution(x, f"block{k}", scaled(width, filters)), f"block{k}_out")
         if pool > 1:
             x = keras.layers.MaxPooling2D(padding="same", name=f"block{k}_pool")(x)
     dense = min(4096, math.prod(x.shape[1:])) if dense is None else dense

@@ -362,7 +362,8 @@ def _student(model):
 
 
 def _floats(logs):
-    return {name: float(value) for name, value in logs.items()}
+    """The scalar ones: a rule monitors no other."""
+    return {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
 
 
 def _worker_count(model):

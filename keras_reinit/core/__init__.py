@@ -1,5 +1,6 @@
 """Arrays in, arrays out: the mathematics of re-initialisation, with no Keras model in sight."""
 
+from keras_reinit.core.cutout import cutout
 from keras_reinit.core.masks import exact_count, random_mask, smallest_mask
 from keras_reinit.core.moments import per_example, pooled
 from keras_reinit.core.seeds import fold_in
@@ -7,6 +8,7 @@ from keras_reinit.core.transforms import blend, frobenius_norm, rescale, shrink_
 
 __all__ = [
     "blend",
+    "cutout",
     "exact_count",
     "fold_in",
     "frobenius_norm",

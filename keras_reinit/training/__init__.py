@@ -1,10 +1,12 @@
-"""Training beyond one `fit`: on data that keep arriving, on labels that are wrong, by a teacher."""
+"""Training beyond `fit`: on data that keep arriving, on wrong labels, by a teacher, warmed up."""
 
 from keras_reinit.training.distillation import SelfDistillation
 from keras_reinit.training.label_noise import asymmetric_noise, symmetric_noise
+from keras_reinit.training.schedules import QuadraticWarmup
 from keras_reinit.training.warm_start import ShrinkPerturb, Stage, WarmStart, refit
 
 __all__ = [
+    "QuadraticWarmup",
     "SelfDistillation",
     "ShrinkPerturb",
     "Stage",

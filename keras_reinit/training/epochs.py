@@ -94,7 +94,8 @@ def fit_compiled(model, batches, **options):
 
     with tf.device("CPU:0"):
         examples = keras.tree.map_structure(tf.constant, batches.examples)
-    epoch, size = _epoch_function(model, examples), tf.constant(batches.batch_size, tf.int64)
+    size = tf.constant(batches.batch_size, tf.int64)
+    epoch = _epoch_function(model, examples, size)
     before = model.train_function
     model.train_function = lambda _: epoch(examples, batches.order(), size)
     try:
@@ -103,7 +104,7 @@ def fit_compiled(model, batches, **options):
         model.train_function = before
 
 
-def _epoch_function(model, examples):
+def _epoch_function(model, examples, size):
     """The function, which a model keeps until it is compiled again."""
     import tensorflow as tf
 
@@ -111,25 +112,28 @@ def _epoch_function(model, examples):
         return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
     specs = keras.tree.map_structure(any_length, examples)
-    purpose = specs, model.optimizer, model.loss, model.train_step
+    purpose = specs, model.metrics[0], model.train_step  # `compile` makes new metrics
     kept = getattr(model, _KEPT, None)
     if kept is None or kept.purpose != purpose:
         kept = types.SimpleNamespace(purpose=purpose, function=_traceable(model, specs))
         object.__setattr__(model, _KEPT, kept)  # not a part of the model that Keras would track
+        _warm_up(model, kept.function, examples, size)
     return kept.function
 
 
 def _traceable(model, specs):
     import tensorflow as tf
 
-    @tf.function(jit_compile=model.jit_compile)
-    def step(batch):
+    def train(batch):
         return model.distribute_strategy.run(model.train_step, args=(batch,))
 
     def picked(examples, index):
         with tf.device("CPU:0"):
             return keras.tree.map_structure(lambda array: tf.gather(array, index), examples)
 
+    last_step = tf.function(train)
+    # XLA would compile again for every size of the last batch.
+    step = tf.function(train, jit_compile=True) if model.jit_compile else last_step
     whole, number = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)
 
     @tf.function(input_signature=(specs, whole, number))
@@ -137,14 +141,25 @@ def _traceable(model, specs):
         last = (tf.size(order, tf.int64) - 1) // size
         for index in tf.range(last):
             step(picked(examples, order[index * size : (index + 1) * size]))
-        return step(picked(examples, order[last * size :]))
+        return last_step(picked(examples, order[last * size :]))
 
-    epoch.get_concrete_function()  # traced now, and not in the time of the first epoch
     return epoch
+
+
+def _warm_up(model, epoch, examples, size):
+    """Trace, compile and run once, so that the first epoch takes no longer than the others."""
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [keras.ops.copy(variable.value) for variable in variables]
+    epoch(examples, np.zeros(int(size) + 1, "int64"), size)
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
 
 
 def _count(examples):
     """The number of examples in a structure of arrays of one length."""
+    scalars = {type(leaf) for leaf in keras.tree.flatten(examples) if not np.ndim(leaf)}
+    if scalars:
+        raise TypeError(f"Examples are arrays, not lists of numbers. Received: {scalars}")
     lengths = {len(array) for array in keras.tree.flatten(examples)}
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import time
@@ -18,8 +19,10 @@ from keras_reinit.core import fold_in
 from keras_reinit.model import ReinitModel
 from keras_reinit.rounds import Accuracy, Rule, positive_int
 from keras_reinit.training.epochs import Epochs, can_compile, fit_compiled
-from keras_reinit.weights import reinitialize, shrink_perturb
+from keras_reinit.weights import reinitialize, reset_optimizer, shrink_perturb
 from keras_reinit.weights.apply import check_factors, resolve_seed
+from keras_reinit.weights.optimizer import learning_rate_of
+from keras_reinit.weights.select import matching
 
 _FINISHED = "_keras_reinit_stages"
 _CLOCK = "_keras_reinit_clock"
@@ -58,6 +61,11 @@ class ShrinkPerturb:
 
     def __call__(self, model, seed):
         shrink_perturb(model, self.shrink, self.perturb, self.noise, self.where, seed)
+        return _entries(model, self.where) if self.perturb else 0
+
+
+def _entries(model, where=None):
+    return sum(math.prod(slot.variable.shape) for slot in matching(model, where))
 
 
 def _random(model, seed):
@@ -65,10 +73,12 @@ def _random(model, seed):
         model.reinitialize(seed=seed)
     else:
         reinitialize(model, seed=seed)
+    return _entries(model)
 
 
 def _warm(model, seed):
     """Go on from the weights as they are."""
+    return 0
 
 
 STRATEGIES = {"random": _random, "warm": _warm}
@@ -113,7 +123,7 @@ class WarmStart:
         until: a rule of `keras_reinit.rounds`: when a stage has been trained enough.
         batch_size: examples of a batch, for stages of arrays.
         seed: int, of the order of examples and of what the strategy draws. Strategies with the same
-            seed see the same batches.
+            seed see the same batches. None to draw one, where there is no backup.
         perturb_first: apply the strategy before the first stage, too, as the paper's code does.
         backup_dir: directory for a backup, to go on after a kill, within a stage or between two, or
             None. The same stages have to be given again.
@@ -147,8 +157,9 @@ class WarmStart:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self.model = model
+        self._optimizer, self._rate = model.optimizer, learning_rate_of(model.optimizer)
         self.strategy = strategy
-        self._apply = _strategy(strategy)
+        _check_strategy(strategy)
         self.until = Accuracy(0.99, max_epochs=350, patience=10) if until is None else until
         if not isinstance(self.until, Rule):
             raise TypeError(
@@ -156,6 +167,11 @@ class WarmStart:
                 f"Received: until={until!r}"
             )
         self.batch_size = positive_int("batch_size", batch_size)
+        if seed is None and backup_dir is not None:
+            raise ValueError(
+                "A run that can be resumed needs a seed that is the same again. Received: "
+                f"seed=None, {backup_dir=}. Expected an int"
+            )
         self.seed = resolve_seed(seed)
         self.perturb_first = perturb_first
         self.backup_dir: Any = None if backup_dir is None else pathlib.Path(backup_dir)
@@ -177,11 +193,14 @@ class WarmStart:
             A `Stage` for each data set. After a kill, those that were over come from the backup.
 
         Raises:
-            ValueError: if a stage is empty, or the backup is that of other arguments.
+            TypeError: if a stage is neither arrays nor a data set.
+            ValueError: if a stage is empty or endless, or the backup is that of other arguments or
+                of other data (as far as numbers of examples tell).
         """
         done = self._restore()
         for number, data in enumerate(stages):
             if number < len(done):
+                _check_same(done[number], data)
                 yield done[number]
                 continue
             trained = self._train(
@@ -193,15 +212,19 @@ class WarmStart:
 
     def _train(self, number, data, callbacks, **options):
         seed = fold_in(self.seed, "stage", number)
-        acts = number > 0 or self.perturb_first
-        start = _StageStart(self.until, self._apply if acts else _warm, seed)
-        batches = None if hasattr(data, "element_spec") else Epochs(data, self.batch_size, seed)
+        strategy = self.strategy if number > 0 or self.perturb_first else "warm"
+        batches = _batches(data, self.batch_size, seed)
+        start = _StageStart(self.until, strategy, seed, batches)
         clock = _Clock(batches)
         options["callbacks"] = [start, clock, *callbacks]
         if self.backup_dir is not None:
             backup = Backup(self.backup_dir / f"stage{number}", interval=self.interval)
             options["callbacks"].append(backup)
-        self._fit(data, batches, epochs=start.max_epochs(self.model), shuffle=False, **options)
+        self._reset_optimizer()
+        try:
+            self._fit(data, batches, epochs=start.max_epochs(self.model), shuffle=False, **options)
+        finally:
+            self.model._initial_epoch = None  # a resumed fit that breaks off would leave it behind
         return Stage(
             number,
             None if batches is None else batches.samples,
@@ -211,6 +234,13 @@ class WarmStart:
             start.converged,
             clock.logs,
         )
+
+    def _reset_optimizer(self):
+        """As new, with the rate it was compiled with, whatever the last stage has made of it."""
+        optimizer = self.model.optimizer
+        if optimizer is not self._optimizer:  # compiled again
+            self._optimizer, self._rate = optimizer, learning_rate_of(optimizer)
+        reset_optimizer(optimizer, self._rate)
 
     def _fit(self, data, batches, **options):
         if batches is None:
@@ -223,9 +253,11 @@ class WarmStart:
     def _evaluate(self, evaluation):
         if evaluation is None:
             return {}
-        if not hasattr(evaluation, "element_spec"):
-            x, y = evaluation
-            return self.model.evaluate(x, y, batch_size=1024, verbose=0, return_dict=True)
+        if not _is_data_set(evaluation):
+            x, y, weight = (*evaluation, None)[:3]
+            return self.model.evaluate(
+                x, y, batch_size=1024, sample_weight=weight, verbose=0, return_dict=True
+            )
         return self.model.evaluate(evaluation, verbose=0, return_dict=True)
 
     # Stages that are over, in a weights file of their own.
@@ -234,7 +266,11 @@ class WarmStart:
         return self.backup_dir / "finished.weights.h5"
 
     def _identity(self):
-        return f"{self.strategy!r}, {self.until!r}, {self.batch_size}, {self.seed}"
+        optimizer = type(self.model.optimizer).__name__
+        first = ", from the first stage" if self.perturb_first else ""
+        return (
+            f"{self.strategy!r}{first}, {self.until!r}, {self.batch_size}, {self.seed}, {optimizer}"
+        )
 
     def _keep(self, done):
         if self.backup_dir is None:
@@ -261,7 +297,7 @@ class WarmStart:
         return [Stage(**entry) for entry in found["stages"]]
 
 
-def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=None):
+def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=None, **options):
     """Train a model of yesterday on the data of today, in one call.
 
     The strategy, a fresh optimizer, training until the rule says so: one stage of `WarmStart`.
@@ -275,6 +311,7 @@ def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=
         batch_size: examples of a batch.
         seed: int; another one every day.
         evaluation: `(x, y)` to evaluate on, or None.
+        **options: `validation`, `callbacks` and `verbose`, as `WarmStart.run`.
 
     Returns:
         A `Stage`.
@@ -290,18 +327,46 @@ def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=
         Ash & Adams 2020, Section 4.
     """
     warm = WarmStart(model, strategy, until, batch_size, seed, perturb_first=True)
-    return next(warm.run([(x, y)], evaluation))
+    return next(warm.run([(x, y)], evaluation, **options))
 
 
-def _strategy(strategy):
-    if isinstance(strategy, ShrinkPerturb):
-        return strategy
-    if strategy not in STRATEGIES:
+def _check_strategy(strategy):
+    if not isinstance(strategy, ShrinkPerturb) and strategy not in (*STRATEGIES,):
         raise ValueError(
-            "Unknown strategy. Received: "
-            f"strategy={strategy!r}. Expected 'random', 'warm' or ShrinkPerturb(shrink, perturb)"
+            f"Unknown strategy. Received: strategy={strategy!r}. Expected 'random', 'warm' or "
+            "keras_reinit.training.ShrinkPerturb(shrink, perturb)"
         )
-    return STRATEGIES[strategy]
+
+
+def _is_data_set(data):
+    return hasattr(data, "element_spec")
+
+
+def _batches(data, batch_size, seed):
+    """The `Epochs` of a stage of arrays; None for a data set, which has batches of its own."""
+    if _is_data_set(data):
+        if int(data.cardinality()) == -1:
+            raise ValueError(
+                "A stage has an end, and this data set has none. Received: a tf.data.Dataset that "
+                "repeats for ever. Expected one without `repeat()`"
+            )
+        return None
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise TypeError(
+            "A stage is (x, y) or (x, y, sample_weight) of arrays, or a tf.data.Dataset of "
+            f"batches, and `stages` is a list or an iterator of stages. Received: {type(data)}"
+        )
+    return Epochs(data, batch_size, seed)
+
+
+def _check_same(stage, data):
+    """That a stage which is over was one of as many examples."""
+    samples = None if _is_data_set(data) else Epochs(data, 1, 0).samples
+    if samples != stage.samples:
+        raise ValueError(
+            f"Stage {stage.stage} of the backup had other data. Received: {samples} examples. "
+            f"Expected: {stage.samples}. Use another directory, or the same data"
+        )
 
 
 @contextlib.contextmanager
@@ -318,13 +383,16 @@ def _carried(model, write, read):
 class _StageStart(ReinitCallback):
     """A method of one round, which begins with a strategy."""
 
-    def __init__(self, until, strategy, seed):
+    def __init__(self, until, strategy, seed, batches):
         super().__init__(until, rounds=1, seed=seed)
         self.strategy = strategy
+        self._data = None if batches is None else (batches.samples, batches.batch_size)
 
     def start_round(self, index, seed):
-        self.strategy(self.model, seed)
-        return 0
+        return STRATEGIES.get(self.strategy, self.strategy)(self.model, seed)
+
+    def get_config(self):
+        return {**super().get_config(), "strategy": repr(self.strategy), "data": self._data}
 
     @property
     def converged(self):
@@ -344,6 +412,7 @@ class _Clock(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self.epochs, self.seconds, self.logs = 0, 0.0, {}
+        self._start = None
         self._holder = StateInWeights(self._write, self._read)
         self._holder.attach(model, _CLOCK)
 
@@ -354,15 +423,21 @@ class _Clock(keras.callbacks.Callback):
         self._start = time.perf_counter()
 
     def on_test_begin(self, logs=None):
-        self._pause = time.perf_counter()
-
-    def on_test_end(self, logs=None):
-        self._start += time.perf_counter() - self._pause
+        self._stop()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seconds += time.perf_counter() - self._start
+        self._stop()
         self.epochs += 1
-        self.logs = {name: float(value) for name, value in (logs or {}).items()}
+        self.logs = {
+            name: float(value)
+            for name, value in (logs or {}).items()
+            if np.ndim(value) == 0 and not name.startswith("reinit_")
+        }
+
+    def _stop(self):
+        if self._start is not None:
+            self.seconds += time.perf_counter() - self._start
+            self._start = None
 
     def on_train_end(self, logs=None):
         self._holder.detach(self.model, _CLOCK)

@@ -77,6 +77,13 @@ def test_numbers_of_a_heat_map_can_be_read_on_their_shade():
     }
 
 
+def test_heat_maps_can_share_their_shades():
+    panels = {"a": {(1.0, 0.0): 1.0, (0.5, 0.0): 2.0}, "b": {(1.0, 0.0): None, (0.5, 0.0): 4.0}}
+    for alike, limits in ((True, [(1, 4)] * 2), (False, [(1, 2), (4, 4)])):
+        figure = plots.heat_maps(panels, "noise", "shrink", alike=alike)
+        assert [axes.images[0].get_clim() for axes in figure.axes] == limits
+
+
 def test_a_heat_map_of_one_number():
     draw(plots.heat_maps({"accuracy [%]": {(1.0, 0.0): 63.7}}, "noise", "shrink"))
 

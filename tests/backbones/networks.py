@@ -8,6 +8,8 @@ import pytest
 import keras_reinit as kr
 
 full_mobilenet = functools.partial(kr.backbones.mobilenet, depth="full")
+narrow_resnet18 = functools.partial(kr.backbones.resnet18, width=0.25)
+narrow_preact_resnet18 = functools.partial(kr.backbones.preact_resnet18, width=0.25)
 
 # How it is made, and its number of blocks.
 NETWORKS = {
@@ -15,6 +17,8 @@ NETWORKS = {
     "mobilenet": (kr.backbones.mobilenet, 7),
     "full mobilenet": (full_mobilenet, 14),
     "resnet50": (kr.backbones.resnet50, 16),
+    "resnet18": (narrow_resnet18, 8),
+    "preact_resnet18": (narrow_preact_resnet18, 8),
 }
 all_networks = pytest.mark.parametrize(
     "build", [build for build, _ in NETWORKS.values()], ids=list(NETWORKS)

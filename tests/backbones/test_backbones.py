@@ -43,6 +43,32 @@ def test_mlp_flattens_images_and_takes_activation_and_initializer():
     assert np.all(np.array(model.get_layer("head").kernel) == 1)
 
 
+def test_mlp_without_hidden_layers_is_logistic_regression(rng):
+    model = kr.backbones.mlp((4, 4, 1), classes=3, hidden=())
+    assert names(model) == ["flatten", "head"]
+    kernel, bias = (np.array(weight.value) for weight in model.weights)
+    x = rng.normal(size=(5, 4, 4, 1)).astype("float32")
+    np.testing.assert_allclose(
+        model.predict_on_batch(x), x.reshape(5, 16) @ kernel + bias, rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(ValueError, match="No block was found"):
+        kr.ReinitModel(model)
+    kr.shrink_perturb(model, shrink=0.5, perturb=0, seed=0)
+    np.testing.assert_allclose(np.array(model.get_layer("head").kernel.value), 0.5 * kernel)
+
+
+def test_mlp_without_biases_keeps_its_decisions_when_it_shrinks(rng):
+    """Proposition 1 of Ash & Adams: the logits scale by shrink^L."""
+    model = kr.backbones.mlp((7,), classes=5, hidden=(12, 12), use_bias=False)
+    assert [weight.name for weight in model.weights] == ["kernel"] * 3
+    x = rng.normal(size=(64, 7)).astype("float32")
+    before = model.predict_on_batch(x)
+    kr.shrink_perturb(model, 0.7, 0, seed=0)
+    after = model.predict_on_batch(x)
+    np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
+    np.testing.assert_allclose(after, 0.7**3 * before, rtol=1e-4, atol=1e-6)
+
+
 def scnn_params(side, channels, classes, per_channel):
     """Parameters of scnn, with so many numbers a channel for each normalisation."""
     widths = [channels, 32, 32, 64, 64]

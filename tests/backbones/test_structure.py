@@ -1,4 +1,4 @@
-"""VGG16, MobileNet and ResNet-50 are the standard ones, and stay themselves on small images."""
+"""The networks for images are the standard ones, and stay themselves on small images."""
 
 import re
 
@@ -8,7 +8,13 @@ import pytest
 
 import keras_reinit as kr
 from keras_reinit.backbones.units import strides
-from tests.backbones.networks import all_networks, full_mobilenet, standard_networks
+from tests.backbones.networks import (
+    all_networks,
+    full_mobilenet,
+    narrow_preact_resnet18,
+    narrow_resnet18,
+    standard_networks,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -125,6 +131,12 @@ def test_no_convolution_works_on_a_single_pixel(build, side):
         (kr.backbones.resnet50, (16, 16, 3), [16, 8, 4, 2]),
         (kr.backbones.resnet50, (32, 32, 3), [16, 8, 4, 2]),
         (kr.backbones.resnet50, (64, 64, 3), [16, 8, 4, 2]),
+        (narrow_resnet18, (8, 8, 3), [8, 4, 2]),
+        (narrow_resnet18, (9, 40, 1), [9, 5, 3, 2]),
+        (narrow_resnet18, (32, 32, 3), [32, 16, 8, 4]),
+        (narrow_preact_resnet18, (8, 8, 3), [8, 4, 2]),
+        (narrow_preact_resnet18, (9, 40, 1), [9, 5, 3, 2]),
+        (narrow_preact_resnet18, (64, 64, 3), [64, 32, 16, 8]),
     ],
 )
 def test_heights_of_the_blocks(build, shape, sides):
@@ -147,8 +159,12 @@ def test_vgg16_at_a_quarter_of_its_width():
     for one, other in zip(with_kernel(whole), with_kernel(narrow), strict=True):
         if one.name.endswith("_conv"):
             assert other.kernel.shape[-1] * 4 == one.kernel.shape[-1]
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet18", "preact_resnet18"])
+def test_a_network_has_filters(name):
     with pytest.raises(ValueError, match="Received: width=0.001"):
-        kr.backbones.vgg16((32, 32, 3), 10, width=0.001)
+        getattr(kr.backbones, name)((32, 32, 3), 10, width=0.001)
 
 
 def test_vgg16_takes_the_width_of_its_dense_layers():
@@ -189,7 +205,8 @@ def test_a_normalisation_follows_every_hidden_kernel(build, norm):
     kinds = {"group": keras.layers.GroupNormalization, "batch": keras.layers.BatchNormalization}
     model = build((8, 8, 3), classes=3, norm=norm)
     found = [type(layer) for layer in model.layers if isinstance(layer, tuple(kinds.values()))]
-    hidden = len(with_kernel(model)) - 1
+    shortcuts = len(outputs(model, r"block\d+_shortcut_conv")) if "preact" in model.name else 0
+    hidden = len(with_kernel(model)) - 1 - shortcuts
     assert found == ([] if norm is None else [kinds[norm]] * hidden)
 
 

@@ -1,14 +1,20 @@
-"""VGG16, MobileNet and ResNet-50 train on small images, in any precision and by layers."""
+"""The networks for images train on small ones, in any precision and by layers."""
 
 import keras
 import numpy as np
 import pytest
 
 import keras_reinit as kr
-from tests.backbones.networks import all_networks_and_blocks
+from tests.backbones.networks import (
+    all_networks_and_blocks,
+    narrow_preact_resnet18,
+    narrow_resnet18,
+)
+from tests.settings import all_methods
 
-three_networks = pytest.mark.parametrize(
-    "build", [kr.backbones.vgg16, kr.backbones.mobilenet, kr.backbones.resnet50]
+RESIDUAL = [narrow_resnet18, narrow_preact_resnet18]
+five_networks = pytest.mark.parametrize(
+    "build", [kr.backbones.vgg16, kr.backbones.mobilenet, kr.backbones.resnet50, *RESIDUAL]
 )
 
 
@@ -47,7 +53,18 @@ def test_layerwise_reinitialisation_on_the_smallest_images(build, blocks):
     assert all(np.any(old != new) for old, new in zip(before, kernels(model), strict=True))
 
 
-@three_networks
+@all_methods
+def test_every_method_has_its_rounds_on_a_residual_network(setting):
+    x, y = images(side=8, count=4)
+    network = kr.backbones.preact_resnet18((8, 8, 3), classes=3, width=1 / 16)
+    model = compiled(kr.ReinitModel(network), run_eagerly=True)
+    method = setting.callback(**{"sample": x} if "sample" in setting.arguments else {})
+    history = model.fit(x, y, epochs=2, verbose=0, callbacks=[method]).history
+    assert history["reinit_round"] == [0, 1]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@five_networks
 def test_a_step_in_mixed_precision(build):
     keras.config.set_dtype_policy("mixed_float16")
     x, y = images(side=32, count=2)
@@ -77,7 +94,7 @@ def test_resnet50_predicts_the_same_with_xla():  # a training step compiles thre
     np.testing.assert_allclose(model.predict_on_batch(x), np.array(model(x)), rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize("build", [kr.backbones.vgg16, kr.backbones.resnet50])
+@pytest.mark.parametrize("build", [kr.backbones.vgg16, kr.backbones.resnet50, *RESIDUAL])
 def test_without_normalisation_activations_stay_finite(build):
     x, _ = images(side=32, count=2)
     logits = np.array(build((32, 32, 3), classes=3, norm=None)(x))

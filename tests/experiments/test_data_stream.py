@@ -76,10 +76,8 @@ def large():
 
 def crops(images):
     """All crops of images: array (rows, columns, 2 for plain and mirrored, n, ...)."""
-    cuts = [
-        [images[:, i : i + SIDE, j : j + SIDE] for j in range(LARGE - SIDE + 1)]
-        for i in range(LARGE - SIDE + 1)
-    ]
+    places = range(images.shape[1] - SIDE + 1)
+    cuts = [[images[:, i : i + SIDE, j : j + SIDE] for j in places] for i in places]
     return np.array([[(cut, cut[:, :, ::-1]) for cut in row] for row in cuts])
 
 
@@ -143,6 +141,16 @@ def test_small_images_are_enlarged_before_the_crop(rng):
     difference = np.abs(255 * batch - crops(bilinear(x[labels].astype(float), LARGE)))
     best = difference.max(axis=(-3, -2, -1)).min(axis=(0, 1, 2))
     assert best.max() < 1e-2
+
+
+def test_with_padding_every_image_is_a_crop_of_itself_among_zeros(rng):
+    x, y = rng.integers(1, 256, size=(256, SIDE, SIDE, 2), dtype=np.uint8), np.arange(256)
+    options = {"seed": 0, "image_size": SIDE, "augment": True, "padding": 2}
+    ((batch, labels),) = arrays(data.batches(x, y, 256, **options), 1)
+    padded = np.pad(x[labels], ((0, 0), (2, 2), (2, 2), (0, 0)))
+    rows, columns, mirrored = found_in(batch, padded).T
+    assert set(rows) == set(columns) == set(range(5))
+    assert 0.35 < mirrored.mean() < 0.65
 
 
 def test_without_augmentation_images_are_only_resized(rng):

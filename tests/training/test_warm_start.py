@@ -1,12 +1,8 @@
-"""Warm starting: how a stage begins, on which batches, when it ends, and what a kill changes."""
+"""Warm starting: how a stage begins, on which batches, and when it ends."""
 
 import itertools
 import json
-import math
-import os
-import signal
-import subprocess
-import sys
+import time
 
 import keras
 import numpy as np
@@ -16,48 +12,7 @@ import keras_reinit as kr
 from keras_reinit.core import fold_in
 from keras_reinit.training import ShrinkPerturb, WarmStart, refit
 from keras_reinit.training.epochs import Epochs, order
-
-FIXED = kr.rounds.Fixed(epochs=2)
-
-
-def network(dropout=0.0, eager=True):
-    keras.utils.set_random_seed(7)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(8),
-            keras.layers.BatchNormalization(),
-            keras.layers.ReLU(),
-            keras.layers.Dropout(dropout),
-            keras.layers.Dense(3, name="head"),
-        ]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-    model.compile(optimizer, loss, metrics=["accuracy"], run_eagerly=eager)
-    return model
-
-
-@pytest.fixture
-def stages(blobs):
-    x, y = blobs
-    return [(x[:n], y[:n]) for n in (20, 50, 96)]
-
-
-class Starts(keras.callbacks.Callback):
-    """Weights, and optimizer slots, at the start of each `fit` after the strategy, and before."""
-
-    def __init__(self):
-        super().__init__()
-        self.before, self.after = [], []
-
-    def on_train_begin(self, logs=None):
-        self.before.append(self.model.get_weights())
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 0:
-            slots = [np.array(v) for v in self.model.optimizer.variables]
-            self.after.append((self.model.get_weights(), slots))
+from tests.training.streams import FIXED, Starts, equal, network
 
 
 def begun(strategy, stages, **options):
@@ -65,10 +20,6 @@ def begun(strategy, stages, **options):
     warm = WarmStart(network(), strategy, FIXED, batch_size=16, seed=3, **options)
     list(warm.run(stages, callbacks=[starts]))
     return starts
-
-
-def equal(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_warm_goes_on_from_the_weights(stages):
@@ -185,9 +136,54 @@ def test_a_model_that_is_compiled_again_is_trained_as_compiled(stages):
     run = WarmStart(model, "warm", FIXED, batch_size=16).run(stages)
     next(run)
     before = model.get_weights()
-    model.compile(keras.optimizers.SGD(0.0), model.loss, metrics=["accuracy"])
-    next(run)
-    assert equal(model.trainable_variables, before[:4] + before[6:])
+    model.layers[0].trainable = False
+    model.compile(model.optimizer, model.loss, metrics=["sparse_categorical_crossentropy"])
+    stage = next(run)
+    after = model.get_weights()
+    assert equal(before[:2], after[:2])
+    assert not equal(before[2:4], after[2:4])
+    assert stage.logs.keys() == {"loss", "sparse_categorical_crossentropy"}
+
+
+def rates(model, stages, until, *callbacks, **options):
+    """The learning rate at the start of each stage."""
+    found = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: (
+            epoch or found.append(float(model.optimizer.learning_rate))
+        )
+    )
+    list(WarmStart(model, "warm", until, 16, **options).run(stages, callbacks=[*callbacks, note]))
+    return np.array(found)
+
+
+def test_every_stage_begins_with_the_rate_of_compile(stages, tmp_path):
+    cut = kr.rounds.Converged(
+        "accuracy", patience=9, max_epochs=4, min_delta=1.0, lr_factor=0.5, lr_patience=1
+    )
+    np.testing.assert_allclose(rates(network(), stages, cut), 0.01)
+    falling = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    np.testing.assert_allclose(rates(network(), stages, FIXED, falling), [0.005, 0.005, 0.005])
+    list(WarmStart(network(), "warm", FIXED, 16, backup_dir=tmp_path).run(stages[:1]))
+    model = network()
+    model.optimizer.learning_rate = 0.5  # not that of the backup
+    np.testing.assert_allclose(rates(model, stages[:2], FIXED, backup_dir=tmp_path), [0.5])
+
+
+def test_time_and_logs_are_those_of_training(stages, blobs):
+    class Slow(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            time.sleep(0.3)
+
+    model = network()
+    x, y = blobs
+    y = np.eye(3, dtype="float32")[y]
+    model.compile(model.optimizer, "mse", metrics=["accuracy", keras.metrics.F1Score()])
+    warm = WarmStart(model, "random", FIXED, batch_size=96, perturb_first=True)
+    start = time.perf_counter()
+    (stage,) = warm.run([(x, y)], validation=(x, y), callbacks=[Slow()])
+    assert 0 < stage.seconds < time.perf_counter() - start - 2 * 0.3
+    assert stage.logs.keys() == {"accuracy", "loss", "val_accuracy", "val_loss"}
 
 
 def test_fit_is_as_it_was_afterwards(stages, blobs):
@@ -262,133 +258,14 @@ def test_growing_data_are_traced_once(stages, monkeypatch):
     assert len(traces) == first
 
 
-class Killed(Exception):
-    pass
-
-
-class Kill(keras.callbacks.Callback):
-    """Dies at the start of an epoch, or at the end, of the given `fit`."""
-
-    def __init__(self, stage, epoch):
-        super().__init__()
-        self._fits, self._moment = -1, (stage, epoch)
-
-    def on_train_begin(self, logs=None):
-        self._fits += 1
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if (self._fits, epoch) == self._moment:
-            raise Killed
-
-    def on_train_end(self, logs=None):
-        if (self._fits, math.inf) == self._moment:
-            raise Killed
-
-
-@pytest.fixture
-def stream(stages, blobs):
-    """A stream with a backup in a folder: the trained weights and the records."""
-
-    def run(folder, *callbacks):
-        warm = WarmStart(
-            network(dropout=0.5),
-            ShrinkPerturb(0.4, 0.1),
-            kr.rounds.Fixed(epochs=2),
-            batch_size=32,
-            backup_dir=folder,
-            interval=0,
-        )
-        records = list(warm.run(stages, evaluation=blobs, callbacks=callbacks))
-        return warm.model.get_weights(), records
-
-    return run
-
-
-def test_a_kill_changes_nothing(stream, tmp_path):
-    weights, records = stream(tmp_path / "whole")
-    for number, moment in enumerate([(0, 1), (1, 1), (1, math.inf), (2, 0)]):
-        folder = tmp_path / str(number)
-        with pytest.raises(Killed):
-            stream(folder, Kill(*moment))
-        resumed, again = stream(folder)
-        assert equal(weights, resumed)
-        for one, other in zip(records, again, strict=True):
-            assert (one.epochs, one.steps, one.logs) == (other.epochs, other.steps, other.logs)
-            assert one.evaluation == other.evaluation
-
-
-def test_finished_stages_are_not_trained_again(stages, tmp_path):
-    def warm():
-        return WarmStart(network(), "warm", FIXED, backup_dir=tmp_path)
-
-    first = list(warm().run(stages[:2]))
-    starts = Starts()
-    again = list(warm().run(stages, callbacks=[starts]))
-    assert again[:2] == first
-    assert len(starts.after) == 1
-
-
-def test_the_backup_of_another_stream_is_refused(stages, tmp_path):
-    list(WarmStart(network(), "warm", FIXED, backup_dir=tmp_path).run(stages[:1]))
-    other = WarmStart(network(), "random", FIXED, backup_dir=tmp_path)
-    with pytest.raises(ValueError, match="Received: 'random', .*Expected: 'warm'"):
-        list(other.run(stages))
-
-
-CHILD = """
-import sys, keras, numpy as np
-from keras_reinit import rounds
-from keras_reinit.training import ShrinkPerturb, WarmStart
-from tests.training.test_warm_start import network
-
-class Wait(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        print("epoch", flush=True)
-        sys.stdin.readline()
-
-x = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
-y = np.arange(40) % 3
-warm = WarmStart(network(0.5), ShrinkPerturb(0.5, 0.2), rounds.Fixed(2), batch_size=16,
-                 backup_dir=sys.argv[1], interval=0)
-for stage in warm.run([(x[:20], y[:20]), (x, y)], callbacks=[Wait()]):
-    pass
-np.savez(sys.argv[1] + "/final.npz", *warm.model.get_weights())
-"""
-
-
-@pytest.mark.slow
-def test_a_real_kill(tmp_path):
-    def child(folder, kill_after):
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        ) as process:
-            for number, _ in enumerate(process.stdout, start=1):
-                if number == kill_after:
-                    process.send_signal(signal.SIGKILL)
-                    break
-                process.stdin.write("\n")
-                process.stdin.flush()
-
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-    child(tmp_path / "whole", None)
-    child(tmp_path / "killed", 3)  # in the second stage
-    child(tmp_path / "killed", None)
-    with np.load(tmp_path / "whole/final.npz") as a, np.load(tmp_path / "killed/final.npz") as b:
-        assert equal(list(a.values()), list(b.values()))
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ({"strategy": "wram"}, ValueError, "strategy='wram'. Expected 'random', 'warm'"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
         ({"until": 10}, TypeError, "until=10"),
+        ({"strategy": ["warm"]}, ValueError, "keras_reinit.training.ShrinkPerturb"),
+        ({"seed": None, "backup_dir": "backup"}, ValueError, "seed=None"),
     ],
 )
 def test_bad_arguments(arguments, error, message):
@@ -404,6 +281,18 @@ def test_bad_factors():
 def test_a_model_that_is_not_compiled():
     with pytest.raises(ValueError, match="built and compiled"):
         WarmStart(keras.Sequential([keras.layers.Dense(1)]), "warm")
+
+
+def test_a_stage_that_is_none(blobs):
+    import tensorflow as tf
+
+    warm = WarmStart(network(), "warm", FIXED)
+    with pytest.raises(TypeError, match="`stages` is a list"):
+        list(warm.run(blobs))
+    with pytest.raises(TypeError, match="not lists of numbers"):
+        list(warm.run([([1.0, 2.0], [0, 1])]))
+    with pytest.raises(ValueError, match="without `repeat"):
+        list(warm.run([tf.data.Dataset.from_tensors(blobs).repeat()]))
 
 
 @pytest.mark.parametrize(

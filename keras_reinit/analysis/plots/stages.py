@@ -52,7 +52,7 @@ def stages(panels, x="training examples"):
     return figure
 
 
-def heat_maps(panels, x, y):
+def heat_maps(panels, x, y, alike=False):
     """Numbers on a grid of two settings, each in its cell and as a shade.
 
     Args:
@@ -61,6 +61,7 @@ def heat_maps(panels, x, y):
             paper.
         x: what the columns are.
         y: what the rows are.
+        alike: whether a shade means the same number in all panels.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -73,6 +74,7 @@ def heat_maps(panels, x, y):
     """
     rows = sorted({row for cells in panels.values() for row, _ in cells}, reverse=True)
     columns = sorted({column for cells in panels.values() for _, column in cells}, reverse=True)
+    drawn = [value for cells in panels.values() for value in cells.values() if value is not None]
     with look():
         size = (max(2.4, 1.1 + 0.5 * len(columns)), 0.95 + 0.36 * len(rows))
         figure, cells = grid(list(panels), size=size, columns=2)
@@ -81,7 +83,8 @@ def heat_maps(panels, x, y):
             for (row, column), value in values.items():
                 if value is not None:
                     shades[rows.index(row), columns.index(column)] = value
-            low, high = np.nanmin(shades), np.nanmax(shades)
+            scale = drawn if alike else shades
+            low, high = np.nanmin(scale), np.nanmax(scale)
             image = axes.imshow(shades, cmap="cividis", aspect="auto", vmin=low, vmax=high)
             for row, column in np.argwhere(np.isfinite(shades)):
                 value = shades[row, column]
@@ -124,6 +127,9 @@ def gradient_norms(panels):
             for kind, style in _KINDS.items():
                 _band(axes, found["epochs"], found[kind], style, f"{kind} examples")
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 3)))
+            axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
         label(figure, cells, "epochs since the new examples came", "norm of the gradient")
         legend(figure, cells)
     return figure
