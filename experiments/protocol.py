@@ -24,17 +24,20 @@ def compile_for(model, optimizer, steps):
 
 
 def restart(model, seed, learning_rate=None):
-    """Make a compiled `ReinitModel` what it would be had it just been built, with no retrace.
+    """Make a compiled model what it would be had it just been built, with no retrace.
 
     The network, its normalisations and its norms at initialisation are as new, dropout draws from
     the beginning of a stream of its own, and the optimizer has taken no step.
 
     Args:
-        model: compiled `ReinitModel`, with a constant learning rate.
+        model: compiled `keras.Model`, such as a `ReinitModel`, with a constant learning rate.
         seed: int; the same seed gives the same network.
         learning_rate: float, or None to leave it as it is.
     """
-    model.reinitialize(seed=seed)
+    if isinstance(model, kr.ReinitModel):
+        model.reinitialize(seed=seed)
+    else:
+        kr.reinitialize(model, seed=seed)
     for layer in model.layers:
         for number, state in enumerate(layer.non_trainable_variables):
             if state.name == "seed_generator_state":

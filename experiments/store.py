@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -283,6 +284,11 @@ class Store:
 def key(spec):
     """The name of a run in the store: its canonical JSON."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(spec):
+    """The name of a run's backup: a short text that tells it from all others."""
+    return hashlib.sha256(key(spec).encode()).hexdigest()[:16]
 
 
 _FULL = (

@@ -3,6 +3,7 @@
 from experiments.data.dataset import Dataset, subset
 from experiments.data.generated import synthetic
 from experiments.data.sets import BENCHMARK, VALIDATION, count, load
+from experiments.data.shuffled import alike, shuffled, trained
 from experiments.data.stream import (
     batches,
     enlarged,
@@ -12,20 +13,27 @@ from experiments.data.stream import (
     input_shape,
     one_batch,
 )
+from experiments.data.text import count_text, in_vocabulary, load_text
 
 __all__ = [
     "BENCHMARK",
     "VALIDATION",
     "Dataset",
+    "alike",
     "batches",
     "count",
+    "count_text",
     "enlarged",
     "evaluation_batches",
     "floats",
     "full_batch",
+    "in_vocabulary",
     "input_shape",
     "load",
+    "load_text",
     "one_batch",
+    "shuffled",
     "subset",
     "synthetic",
+    "trained",
 ]

@@ -1,5 +1,6 @@
 """From TFDS to arrays: which builder, is it prepared, and its images, each read once."""
 
+import functools
 import pathlib
 
 import numpy as np
@@ -22,17 +23,18 @@ READ_TOGETHER = 256  # images a step, several times as fast as one by one
 NEEDS_SCIPY = ("stanford_dogs", "cars196", "svhn_cropped", "caltech_birds2010")
 
 
-def prepared(name, data_dir, download, known):
-    """The TFDS builder of a prepared set of labelled images.
+def prepared(name, data_dir, download, known, kind="image"):
+    """The TFDS builder of a prepared set of labelled images or texts.
 
     Args:
         name: TFDS name, with or without "/config".
         data_dir: TFDS folder, or None for TFDS's own default.
         download: prepare the set over the network where it is missing.
         known: names to propose where there is no such set.
+        kind: "image" or "text", the feature that the set has beside "label".
 
     Raises:
-        UsageError: if the set is unknown, not prepared, or not one of labelled images.
+        UsageError: if the set is unknown, not prepared, or not one of this kind.
     """
     builder = _builder(name, data_dir, known)
     if not builder.is_prepared():
@@ -44,8 +46,59 @@ def prepared(name, data_dir, download, known):
                 f"{builder.data_dir_root}`.{_help(builder)}"
             )
         _download(builder)
-    _check_features(name, builder)
+    _check_features(name, builder, kind)
     return builder
+
+
+@functools.lru_cache
+def folder(path):
+    """The builder of a folder of images, `train/CLASS/IMAGE` and `test/CLASS/IMAGE`.
+
+    Args:
+        path: the folder; its images are PNG or JPEG files of any size, read with three channels.
+
+    Raises:
+        UsageError: if there is no such folder, a split of it has no image, or a class is in one
+            split only.
+    """
+    import tensorflow_datasets as tfds
+
+    root = pathlib.Path(path).expanduser()
+    expected = f"Expected {root}/train/CLASS/IMAGE and {root}/test/CLASS/IMAGE, PNG or JPEG files."
+    if not root.is_dir():
+        raise UsageError(f"There is no such folder. Received: dataset='folder:{path}'. {expected}")
+    classes = {split: _subfolders(root / split) for split in ("train", "test")}
+    builder = tfds.ImageFolder(str(root))
+    counts = {split: info.num_examples for split, info in builder.info.splits.items()}
+    empty = [split for split in classes if not counts.get(split)]
+    if empty:
+        raise UsageError(
+            f"A split of the folder has no image. Received: dataset='folder:{path}', none in "
+            f"{empty[0]}/CLASS. {expected}{_tiny_imagenet(root)}"
+        )
+    single = sorted(classes["train"] ^ classes["test"])
+    if single:
+        raise UsageError(
+            f"The splits have different classes. Received: dataset='folder:{path}', with "
+            f"{len(single)} in one of them only, such as '{single[0]}'. "
+            f"{expected}{_tiny_imagenet(root)}"
+        )
+    return builder
+
+
+def _subfolders(folder):
+    return {path.name for path in folder.glob("*/")}
+
+
+def _tiny_imagenet(root):
+    """How to arrange the archive of Tiny ImageNet, as a sentence that begins with a space."""
+    if not (root / "val" / "val_annotations.txt").exists():
+        return ""
+    return (
+        " Tiny ImageNet's own layout: move train/CLASS/images/* up into train/CLASS, and the images"
+        " of val, whose classes are in val/val_annotations.txt, into test/CLASS; those of its test"
+        " have no labels."
+    )
 
 
 def one_size(builder):
@@ -92,9 +145,9 @@ def read(builder, split, side=None, kept=None):
             image = tf.cast(tf.round(tf.image.resize(image, (side, side))), tf.uint8)
         return image, example["label"]
 
-    decoders = tfds.decode.PartialDecoding(
-        {"image": True, "label": True}, decoders={"image": tfds.decode.SkipDecoding()}
-    )
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    if not isinstance(builder, tfds.ImageFolder):
+        decoders = tfds.decode.PartialDecoding({"image": True, "label": True}, decoders=decoders)
     once = tfds.ReadConfig(try_autocache=False)
     stream = builder.as_dataset(split=split, decoders=decoders, read_config=once)
     stream = tf.data.Dataset.zip(stream, tf.data.Dataset.from_tensor_slices(kept))
@@ -153,13 +206,14 @@ def _help(builder):
     return text + " It needs scipy." * (builder.name in NEEDS_SCIPY)
 
 
-def _check_features(name, builder):
+def _check_features(name, builder, kind):
     import tensorflow_datasets as tfds
 
     features = builder.info.features
-    expected = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
+    types = {"image": tfds.features.Image, "text": tfds.features.Text}
+    expected = {kind: types[kind], "label": tfds.features.ClassLabel}
     if not all(key in features and isinstance(features[key], expected[key]) for key in expected):
         raise UsageError(
-            f"'{name}' is no set of labelled images. Received: features {sorted(features)}. "
-            "Expected 'image' and 'label'."
+            f"'{name}' is no set of labelled {kind}s. Received: features {sorted(features)}. "
+            f"Expected '{kind}' and 'label'."
         )

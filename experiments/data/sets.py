@@ -53,6 +53,7 @@ BENCHMARK = (
 OTHERS = ("digits", "mnist", "svhn_cropped", "cifar10_jpeg", "caltech101_64px")
 
 TRAINED_ON = {"cifar10_corrupted": "cifar10"}
+FOLDER = "folder:"  # before the path of a folder of images
 VALIDATION = 0.1  # the share of the training images that the paper holds out
 
 
@@ -60,8 +61,9 @@ def load(name, data_dir=None, download=False, image_size=None, validation=0.0, a
     """A whole image set; each is read once a process.
 
     Args:
-        name: "digits" (scikit-learn, always there) or the TFDS name of an image set, with or
-            without "/config".
+        name: "digits" (scikit-learn, always there); the TFDS name of an image set, with or
+            without "/config"; or "folder:PATH", of images in `PATH/train/CLASS` and
+            `PATH/test/CLASS`, for what TFDS does not have, such as Tiny ImageNet.
         data_dir: TFDS folder, or None for TFDS's own default.
         download: prepare the set over the network where it is missing.
         image_size: the side of the square that a network will see. Images that differ in size are
@@ -135,6 +137,9 @@ def _check_share(validation):
 
 def _builders(name, data_dir, download):
     """The builders of the training and of the test split."""
+    if name.startswith(FOLDER):
+        builder = reading.folder(name.removeprefix(FOLDER))
+        return builder, builder
     known = (*BENCHMARK, *OTHERS)
     test = reading.prepared(name, data_dir, download, known)
     clean = TRAINED_ON.get(test.name)

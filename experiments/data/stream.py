@@ -40,12 +40,13 @@ def floats(x, image_size=None):
     return _scaled(_resized(x, image_size), x.dtype)
 
 
-def batches(x, y, batch_size, seed, first_epoch=0, image_size=None, augment=False):
+def batches(x, y, batch_size, seed, first_epoch=0, image_size=None, augment=False, padding=None):
     """An endless stream of shuffled batches in which epoch e depends on the seed and e only.
 
     `order_e = argsort(uniform(seed, e))`; a last batch that is not full is dropped. Augmentation is
     that of Alabdulmohsin et al. 2021: images are enlarged to 248/224 of `image_size`, cropped to
-    `image_size` at a random place, and half of them mirrored.
+    `image_size` at a random place, and half of them mirrored. With `padding` they are not enlarged
+    but surrounded by zeros, as usual on CIFAR.
 
     Args:
         x: examples, an array; bytes are images, of which a network sees floats in [0, 1].
@@ -56,6 +57,8 @@ def batches(x, y, batch_size, seed, first_epoch=0, image_size=None, augment=Fals
         image_size: side of the square that images are resized to, or None.
         augment: whether images are cropped and mirrored at random; where `image_size` is None, they
             are square and keep their size.
+        padding: rows and columns of zeros on each side that augmented images are cropped from, or
+            None to enlarge them.
 
     Returns:
         A `tf.data.Dataset`, for `fit(..., steps_per_epoch=len(x) // batch_size, shuffle=False)`.
@@ -80,14 +83,21 @@ def batches(x, y, batch_size, seed, first_epoch=0, image_size=None, augment=Fals
         order = tf.argsort(tf.random.stateless_uniform([count], seed=key))
         draws = [order]
         if augment:
-            draws += _draws(count, enlarged(side) - side + 1, key)
+            margin = enlarged(side) - side if padding is None else 2 * padding
+            draws += _draws(count, margin + 1, key)
         draws = [tf.reshape(draw[: steps * batch_size], (steps, batch_size)) for draw in draws]
         return tf.data.Dataset.from_tensor_slices(tuple(draws))
+
+    def larger(images):
+        if padding is None:
+            return _resized(images, enlarged(side))
+        around = (padding, padding)
+        return tf.pad(_resized(images, side), ((0, 0), around, around, (0, 0)))
 
     def pick(index, *draws):
         images = tf.gather(x, index)
         if augment:
-            images = _crop(_resized(images, enlarged(side)), side, *draws)
+            images = _crop(larger(images), side, *draws)
         return _scaled(_resized(images, side), x.dtype), tf.gather(y, index)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)

@@ -11,7 +11,6 @@ the training images, the sharpness of the minimum, and the size of the weights.
 
 import dataclasses
 import functools
-import hashlib
 import json
 import time
 
@@ -229,9 +228,10 @@ def _train(run, model, part, steps, context):
         first_epoch, journal = 0, Journal(test=test)
         callbacks.append(journal)
     else:
-        backup = kr.callbacks.Backup(context.backups / _digest(run), interval=BACKUP_SECONDS)
+        name = store.digest(run.spec)
+        backup = kr.callbacks.Backup(context.backups / name, interval=BACKUP_SECONDS)
         first_epoch = backup.next_epoch
-        journal = Journal(first_epoch, context.backups / f"{_digest(run)}.jsonl", test)
+        journal = Journal(first_epoch, context.backups / f"{name}.jsonl", test)
         callbacks += [journal, backup]
     protocol.fit(
         model,
@@ -289,10 +289,6 @@ def _analysis(run, model, part):
 def _rounded(values):
     """Numbers for JSON, which has no infinity: None stands for it."""
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
-
-
-def _digest(run):
-    return hashlib.sha256(store.key(run.spec).encode()).hexdigest()[:16]
 
 
 def _has_accelerator():
