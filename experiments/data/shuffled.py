@@ -40,7 +40,8 @@ def shuffled(whole, seed, size=None, held_out=1 / 3, words=None):
         seed: int of at least 0, of the order and of which are held out.
         size: how many examples, those held out included, or None for all.
         held_out: share that is held out, in [0, 1).
-        words: size of the vocabulary of a set of texts, chosen from those trained on; else None.
+        words: size of the vocabulary of a set of texts, chosen from those trained on, in
+            whatever stage; else None.
 
     Returns:
         A `Shuffled`.

@@ -3,7 +3,8 @@
 A network is trained on a share of the examples as in `warm_start`; from its solution, the training
 on all examples begins once as it is ("warm") and once for each factor, shrunk and perturbed. A
 norm is that of the mean gradient over a batch of examples of one kind, in training mode; the mean
-of `BATCHES` batches, the same ones always. Old examples are those of the first phase.
+of `BATCHES` batches, the same ones always. Old examples are those of the first phase. A run that is
+killed goes on within its first phase, and repeats the short trainings after it.
 """
 
 import dataclasses
