@@ -10,7 +10,7 @@ import statistics
 from typing import Any
 
 from experiments.options import option
-from experiments.report.statistics import against_baseline, grouped, percent
+from experiments.report.statistics import against_baseline, grouped, percent, seeds_of
 from experiments.report.tables import MISSING, Cell
 from experiments.tasks.regularized import BLOCKS, SCHEDULES, RegularizedRun
 
@@ -236,13 +236,11 @@ def notes(rows):
     """
     if not rows:
         return ()
-    counts = sorted({row["seeds"] for row in rows})
-    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     found = [
-        f"Test accuracy in %, mean ± standard deviation over {seeds} "
-        f"seed{'' if seeds == '1' else 's'}, after the last epoch; the same epochs for all. n "
-        "rounds have n - 1 re-initialisations. * better than standard training by the exact "
-        "one-sided sign test over seeds, Holm's correction over the arms, 5 % level."
+        f"Test accuracy in %, mean ± standard deviation over {seeds_of(rows)}, after the "
+        "last epoch; the same epochs for all. n rounds have n - 1 re-initialisations. * better "
+        "than standard training by the exact one-sided sign test over seeds, Holm's correction "
+        "over the arms, 5 % level."
     ]
     low = min(rows, key=lambda row: row["train_accuracy"])
     found.append(

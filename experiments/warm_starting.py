@@ -1,12 +1,13 @@
 """What the experiments of Ash & Adams 2020 share: settings, and what is said of some runs."""
 
 import dataclasses
+import itertools
 import statistics
 from typing import Any
 
 from experiments.networks import NETWORKS, OPTIMIZERS
 from experiments.options import option
-from experiments.report.statistics import deviation, grouped, percent
+from experiments.report.statistics import deviation, grouped, percent, seeds_of
 from experiments.report.tables import Cell, Table
 from experiments.tasks.warm_start import WarmStartRun
 
@@ -57,17 +58,26 @@ SMOKE_RESNET: dict[str, Any] = SMOKE | {
 }
 
 
-def run(settings, **changes):
+def run(settings, kind=WarmStartRun, **changes):
     """The spec of one run.
 
     Args:
         settings: `Settings`, or a dataclass with some of its fields.
-        **changes: arguments of `WarmStartRun`, "dataset", "network", "strategy" and "seed" among
-            them.
+        kind: `WarmStartRun`, or another dataclass that has a `spec`.
+        **changes: arguments of `kind`, "dataset", "network" and "seed" among them.
     """
-    fields = {field.name for field in dataclasses.fields(WarmStartRun)}
+    fields = {field.name for field in dataclasses.fields(kind)}
     common = {name: value for name, value in dataclasses.asdict(settings).items() if name in fields}
-    return WarmStartRun(**common | changes).spec
+    return kind(**common | changes).spec
+
+
+def run_each(settings, kind):
+    """The specs of one run for each data set, network and seed, in this order of loops."""
+    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
+    return [
+        run(settings, kind, dataset=dataset, network=network, seed=seed)
+        for dataset, network, seed in cells
+    ]
 
 
 def distinct(specs):
@@ -261,11 +271,9 @@ def notes(rows):
     """
     if not rows:
         return ()
-    counts = sorted({row["seeds"] for row in rows})
-    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     found = [
-        f"Accuracy in % on the third of the examples that is held out, mean ± standard deviation "
-        f"over {seeds} seed{'' if seeds == '1' else 's'}. Seconds are of training alone."
+        "Accuracy in % on the third of the examples that is held out, mean ± standard deviation "
+        f"over {seeds_of(rows)}. Seconds are of training alone."
     ]
     missing = [row for row in rows if row["reached"] < 1]
     if missing:

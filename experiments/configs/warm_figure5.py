@@ -33,14 +33,7 @@ class Settings(warm_starting.Settings):
 
 def runs(settings):
     """One run a data set, network and seed."""
-    fields = {field.name for field in dataclasses.fields(GradientNormsRun)}
-    common = {name: value for name, value in dataclasses.asdict(settings).items() if name in fields}
-    return [
-        GradientNormsRun(**common | {"dataset": dataset, "network": network, "seed": seed}).spec
-        for dataset in settings.dataset
-        for network in settings.network
-        for seed in range(settings.seeds)
-    ]
+    return warm_starting.run_each(settings, GradientNormsRun)
 
 
 def summarize(records):

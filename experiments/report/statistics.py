@@ -178,3 +178,17 @@ def by_backbone(records, keys):
         for backbone, runs in grouped(records, "backbone").items()
         for row in pairwise(paired(runs, keys))
     ]
+
+
+def seeds_of(rows):
+    """How many seeds rows have, as text: "5 seeds", or "3 to 5 seeds".
+
+    Args:
+        rows: list of dicts with "seeds", at least one.
+
+    Returns:
+        A str.
+    """
+    counts = sorted({row["seeds"] for row in rows})
+    text = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return f"{text} seed{'' if text == '1' else 's'}"

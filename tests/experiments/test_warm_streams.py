@@ -107,7 +107,7 @@ def test_a_stream_is_compared_with_random_starts_in_accuracy_and_time():
         "0.2 / 0.1", "", "", "", "", "", "3 of 9",
     ]  # fmt: skip
     assert "not to be trained" in table.notes[1]
-    assert len(figures) == 4
+    assert len(figures) == 2
     accuracy, _ = figures["warm_figure2_fashion_mnist_mlp_relu_grid"].axes
     assert {text.get_text() for text in accuracy.texts} == {"41.0", "51.0", "52.0", "61.0"}
     panels = figures["warm_figure2_fashion_mnist_mlp_relu_stages"].axes
