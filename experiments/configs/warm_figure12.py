@@ -2,8 +2,8 @@
 
 Paper: Ash & Adams 2020, Figure 12.
 Command: `python -m experiments run warm_figure12 --size smoke`
-Cost: smoke, 12 runs of an MLP: about 3 minutes on two CPU cores (estimated). Paper, 20 runs of 20
-rounds: accelerators.
+Cost: smoke, 12 runs of an MLP: 3 minutes on two CPU cores. Paper, 20 runs of 20 rounds:
+accelerators.
 
 No data arrive, so that a gain is one of regularisation. Published as a picture only, whose four
 factors are illegible (those here are ours): a slight gain over the rounds.
@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "12 runs, about 3 minutes on two CPU cores (estimated)",
+        "smoke": "12 runs, 3 minutes on two CPU cores",
         "paper": "20 runs of 20 rounds: accelerators",
     },
     runs=runs,

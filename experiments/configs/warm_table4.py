@@ -80,7 +80,7 @@ EXPERIMENT = Experiment(
         "smoke": Settings(**warm_starting.SMOKE, noise=(1e-1, 1e-2, 0.0)),
         "paper": Settings(),
     },
-    cost={"smoke": "20 runs: 10 minutes on two CPU cores (estimated)", "paper": "30 runs"},
+    cost={"smoke": "20 runs: 7 minutes on two CPU cores", "paper": "30 runs"},
     runs=runs,
     summarize=summarize,
     tables=tables,
