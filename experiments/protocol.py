@@ -4,6 +4,7 @@ import keras
 
 import keras_reinit as kr
 from keras_reinit.core import fold_in
+from keras_reinit.model import renew
 
 
 def compile_for(model, optimizer, steps):
@@ -34,10 +35,7 @@ def restart(model, seed, learning_rate=None):
         seed: int; the same seed gives the same network.
         learning_rate: float, or None to leave it as it is.
     """
-    if isinstance(model, kr.ReinitModel):
-        model.reinitialize(seed=seed)
-    else:
-        kr.reinitialize(model, seed=seed)
+    renew(model, seed)
     for layer in model.layers:
         for number, state in enumerate(layer.non_trainable_variables):
             if state.name == "seed_generator_state":

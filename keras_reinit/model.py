@@ -13,6 +13,7 @@ from keras_reinit.weights.apply import (
     assign_rescaled,
     frobenius_norms,
     redraw,
+    reinitialize,
     resolve_seed,
     with_statistics,
 )
@@ -254,6 +255,19 @@ class ReinitModel(keras.Model):
         if above is None:
             self._record_norms()
         return entries
+
+
+def renew(model, seed):
+    """Draw all of a network afresh; of a `ReinitModel` its normalisations and norms, too.
+
+    Args:
+        model: a built `keras.Model`.
+        seed: int; the same seed gives the same network.
+    """
+    if isinstance(model, ReinitModel):
+        model.reinitialize(seed=seed)
+    else:
+        reinitialize(model, seed=seed)
 
 
 @contextlib.contextmanager

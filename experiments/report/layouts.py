@@ -3,7 +3,7 @@
 import dataclasses
 
 from experiments import published
-from experiments.report.statistics import percent, seeds_needed
+from experiments.report.statistics import percent, seeds_needed, seeds_of
 from experiments.report.tables import MISSING, Cell, Table
 
 
@@ -54,11 +54,9 @@ def _explained(rows):
     seeds = [row["seeds"] for row in rows]
     if not seeds:
         return
-    counts = str(min(seeds)) if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
-    plural = "" if max(seeds) == 1 else "s"
     spread = "" if max(seeds) == 1 else "mean ± standard deviation over "
     yield (
-        f"Test accuracy in %, {spread}{counts} seed{plural}. * better than BL by the exact "
+        f"Test accuracy in %, {spread}{seeds_of(rows)}. * better than BL by the exact "
         "one-sided sign test over seeds, ties dropped, Holm's correction over the methods of a "
         "row, 5 % level."
     )

@@ -16,10 +16,10 @@ from keras_reinit.callbacks import Backup
 from keras_reinit.callbacks.base import ReinitCallback
 from keras_reinit.callbacks.state import StateInWeights
 from keras_reinit.core import fold_in
-from keras_reinit.model import ReinitModel
+from keras_reinit.model import renew
 from keras_reinit.rounds import Accuracy, Rule, positive_int
 from keras_reinit.training.epochs import Epochs, can_compile, fit_compiled
-from keras_reinit.weights import reinitialize, reset_optimizer, shrink_perturb
+from keras_reinit.weights import reset_optimizer, shrink_perturb
 from keras_reinit.weights.apply import check_factors, resolve_seed
 from keras_reinit.weights.optimizer import learning_rate_of
 from keras_reinit.weights.select import matching
@@ -69,10 +69,7 @@ def _entries(model, where=None):
 
 
 def _random(model, seed):
-    if isinstance(model, ReinitModel):
-        model.reinitialize(seed=seed)
-    else:
-        reinitialize(model, seed=seed)
+    renew(model, seed)
     return _entries(model)
 
 

@@ -12,9 +12,9 @@ from keras_tuner.src.engine.tuner_utils import SaveBestEpoch
 from keras_reinit.callbacks import LayerwiseReinit, ShrinkPerturb, get
 from keras_reinit.callbacks.base import ReinitCallback
 from keras_reinit.core import fold_in
-from keras_reinit.model import ReinitModel
+from keras_reinit.model import ReinitModel, renew
 from keras_reinit.rounds import Fixed, Progress
-from keras_reinit.weights.apply import reinitialize, resolve_seed
+from keras_reinit.weights.apply import resolve_seed
 from keras_reinit.weights.optimizer import set_learning_rate, set_weight_decay
 
 METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
@@ -250,10 +250,7 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         if self.seed is None:
             return None
         seed = fold_in(self.seed, "execution", self._execution)
-        if isinstance(model, ReinitModel):
-            model.reinitialize(seed=seed)
-        else:
-            reinitialize(model, seed=seed)
+        renew(model, seed)
         return seed
 
     def _method(self, hp, model, epochs, inputs, seed):
