@@ -3,12 +3,7 @@
 import dataclasses
 import itertools
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
@@ -19,6 +14,7 @@ from experiments import data, experiment
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.tasks import images
+from tests.killed import run_until
 
 TINY = images.ImageRun(
     dataset="digits",
@@ -219,8 +215,7 @@ images.BACKUP_SECONDS, images.NOISE_DRAWS = 0, 1
 class Slow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print(epoch, flush=True)
-        if epoch == 5:
-            sys.stdin.readline()
+        sys.stdin.readline()
 
 spec = json.loads(sys.argv[1])
 images.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
@@ -243,16 +238,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     spec = dataclasses.replace(TINY, test_curve=True, augment=True).spec
     expected = images.execute(spec, Context())
 
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, json.dumps(spec), str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    ) as child:
-        while child.stdout.readline().strip() != "5":
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
+    run_until(lambda line: line == "5", "-c", CHILD, json.dumps(spec), tmp_path)
     assert len(list(tmp_path.glob("*.jsonl"))) == 1
 
     epochs = Epochs()

@@ -3,12 +3,7 @@
 import dataclasses
 import json
 import math
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
@@ -19,6 +14,7 @@ from experiments import data, experiment
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.tasks import regularized
+from tests.killed import run_until
 
 TINY = regularized.RegularizedRun(
     dataset="digits",
@@ -237,8 +233,7 @@ regularized.BACKUP_SECONDS = 0
 class Slow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print(epoch, flush=True)
-        if epoch == 3:
-            sys.stdin.readline()
+        sys.stdin.readline()
 
 spec = json.loads(sys.argv[1])
 regularized.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
@@ -252,16 +247,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     whole = Watch()
     expected = regularized.execute(spec, Context(callbacks=(whole,)))
 
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, json.dumps(spec), str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    ) as child:
-        while child.stdout.readline().strip() != "3":
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
+    run_until(lambda line: line == "3", "-c", CHILD, json.dumps(spec), tmp_path)
 
     rest = Watch()
     assert regularized.execute(spec, Context(backups=tmp_path, callbacks=(rest,))) == expected

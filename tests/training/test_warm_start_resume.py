@@ -1,8 +1,6 @@
 """Warm starting: what a kill changes, and which backups are refused."""
 
 import math
-import os
-import signal
 import subprocess
 import sys
 
@@ -12,6 +10,7 @@ import pytest
 
 import keras_reinit as kr
 from keras_reinit.training import ShrinkPerturb, WarmStart
+from tests.killed import ROOT, run_until
 from tests.training.streams import FIXED, Starts, equal, network
 
 
@@ -122,16 +121,18 @@ def test_a_resumed_stage_that_breaks_off_leaves_fit_as_it_was(stages, tmp_path):
 
 
 CHILD = """
-import sys, keras, numpy as np
+import itertools, sys, keras, numpy as np
 from keras_reinit import rounds
 from keras_reinit.training import ShrinkPerturb, WarmStart
+from tests.killed import ROOT, run_until
 from tests.training.streams import network
 
 class Wait(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
-        print("epoch", flush=True)
+        print(next(epochs), flush=True)
         sys.stdin.readline()
 
+epochs = itertools.count(1)
 x = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 y = np.arange(40) % 3
 warm = WarmStart(network(0.5), ShrinkPerturb(0.5, 0.2), rounds.Fixed(2), batch_size=16,
@@ -144,26 +145,11 @@ np.savez(sys.argv[1] + "/final.npz", *warm.model.get_weights())
 
 @pytest.mark.slow
 def test_a_real_kill(tmp_path):
-    def child(folder, kill_after):
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        ) as process:
-            for number, _ in enumerate(process.stdout, start=1):
-                if number == kill_after:
-                    process.send_signal(signal.SIGKILL)
-                    break
-                process.stdin.write("\n")
-                process.stdin.flush()
-
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    child(tmp_path / "whole", None)
-    child(tmp_path / "killed", 3)  # in the second stage
-    child(tmp_path / "killed", None)
+    run_until(lambda line: line == "3", "-c", CHILD, tmp_path / "killed")  # in the second stage
+    for name in ("whole", "killed"):
+        command = [sys.executable, "-c", CHILD, str(tmp_path / name)]
+        subprocess.run(command, stdin=subprocess.DEVNULL, cwd=ROOT, check=True)
     with np.load(tmp_path / "whole/final.npz") as a, np.load(tmp_path / "killed/final.npz") as b:
         assert equal(list(a.values()), list(b.values()))

@@ -1,11 +1,13 @@
 """`python -m experiments tune`: what it prints and writes, and how it goes on."""
 
+import itertools
 import json
 
 import pytest
 
 from experiments import tune
 from experiments.__main__ import main
+from tests.killed import run_until
 
 COMMAND = [
     *("tune", "--backbone", "mlp", "--trials", "2", "--epochs", "2"),
@@ -37,6 +39,33 @@ def test_a_search_is_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
     assert json.loads(file.read_text()) == content
     assert main([*command, "--epochs", "3"]) == 2
     assert "epochs=3 instead of 2. Expected the same options" in capsys.readouterr().err
+
+
+CHILD = """
+import sys
+from experiments.__main__ import main
+
+sys.stderr = sys.stdout
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_a_search_whose_process_is_killed_goes_on_to_the_same_trials(tmp_path):
+    command = [*COMMAND, "--trials", "4", "--epochs", "8"]
+    scored = itertools.count(1)
+    run_until(
+        lambda line: line.endswith(" %") and next(scored) == 2,
+        *("-c", CHILD, *command, "--out", tmp_path / "killed"),
+    )
+    done = {file.parent.name for file in (tmp_path / "killed").rglob("trial.json")}
+    assert 1 < len(done) < 4
+    trials = []
+    for name in ("killed", "whole"):
+        assert main([*command, "--out", str(tmp_path / name)]) == 0
+        content = json.loads((tmp_path / name / "trials.json").read_text())
+        trials.append((content["test_accuracy"], content["trials"]))
+    assert trials[0] == trials[1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Processes that are killed in the middle of their work."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def run_until(is_last, *arguments):
+    """Run Python and kill it (SIGKILL) at a line of its standard output.
+
+    A program that is to be killed at an exact place reads a line from its standard input after each
+    one that it prints: it gets one for every line but the last.
+
+    Args:
+        is_last: from a line, without its end, to whether the process is killed.
+        *arguments: of Python, such as "-c" and a program.
+    """
+    with subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+    ) as process:
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if is_last(line.rstrip("\n")):
+                process.kill()
+                return
+            process.stdin.write("\n")
+            process.stdin.flush()
+    raise AssertionError("The process ended before it was killed:\n" + "".join(printed))
