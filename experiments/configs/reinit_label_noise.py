@@ -148,7 +148,7 @@ EXPERIMENT = Experiment(
     sizes={
         "smoke": Settings(
             **regularizing.SMOKE | {"train_size": 300},
-            epochs=160,
+            epochs=80,
             learning_rates=(0.02, 0.1),
             weight_decays=(5e-4, 5e-3),
             validation=1 / 3,

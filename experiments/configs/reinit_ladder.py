@@ -91,6 +91,8 @@ def _arms(settings, backbone, distilled):
     ]
     if not distilled:
         return [regularizing.STANDARD, *rivals]
+    if not settings.distillation:
+        return []
     taught = [regularizing.distilled(settings, arm) for arm in rivals]
     return [*taught, regularizing.born_again(settings, settings.generations)]
 

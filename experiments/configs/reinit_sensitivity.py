@@ -140,7 +140,8 @@ EXPERIMENT = Experiment(
     sizes={
         "smoke": Settings(
             **regularizing.SMOKE,
-            epochs=160,
+            seeds=1,
+            epochs=80,
             learning_rates=(0.01, 0.03, 0.1, 0.3),
             weight_decays=(0.0, 5e-4, 5e-3),
         ),
