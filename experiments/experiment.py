@@ -36,7 +36,8 @@ class Experiment:
     """One table or figure of one paper.
 
     A run is identified by its *spec*, a flat dict of JSON values with "task", a module of
-    `experiments.tasks` that knows how to check and execute it, and does not name the experiment:
+    `experiments.tasks` that knows how to check and execute it (and, with `batch_key`, to execute
+    several together: `execute_together`), and does not name the experiment:
     tables that need the same run share it. A *record* of a finished run is its spec, its result and
     "seconds".
 

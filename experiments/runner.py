@@ -1,4 +1,4 @@
-"""Runs what is missing, one after the other, and records what came of it."""
+"""Runs what is missing, one after the other or some together, and records what came of it."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,8 @@ from collections import Counter
 from experiments import experiment
 from experiments.errors import UsageError
 from experiments.store import now
+
+BATCH = 25  # runs that are executed together at most, and lost together by a kill
 
 
 def check(specs, store, context):
@@ -66,40 +68,80 @@ def _unfinished(specs, store):
 def _attempt(specs, store, context, progress, start, take_over):
     """Run what nobody else does; returns the others."""
     left = []
-    for spec in specs:
-        if store.claim(spec, since=start, take_over=take_over):
-            _run(spec, store, context)
-        elif store.state(spec)[0] != "finished":
-            left.append(spec)
-            continue
-        progress.advance()
+    for batch in batches(specs):
+        claimed = [spec for spec in batch if store.claim(spec, since=start, take_over=take_over)]
+        if claimed:
+            _run(claimed, store, context)
+        for spec in batch:
+            if spec in claimed or store.state(spec)[0] == "finished":
+                progress.advance()
+            else:
+                left.append(spec)
     return left
 
 
-def _run(spec, store, context):
+def batches(specs):
+    """Runs that are executed together, in the order of the first one of each.
+
+    Together are at most `BATCH` runs of which the task says that they have the same `batch_key`.
+
+    Args:
+        specs: list of specs.
+
+    Returns:
+        A list of lists of specs.
+    """
+    made: list = []
+    open_batches: dict = {}
+    for number, spec in enumerate(specs):
+        task = experiment.task(spec)
+        key = (task, task.batch_key(spec)) if hasattr(task, "batch_key") else number
+        if len(open_batches.get(key, ())) in (0, BATCH):
+            open_batches[key] = []
+            made.append(open_batches[key])
+        open_batches[key].append(spec)
+    return made
+
+
+def _run(specs, store, context):
+    """Execute runs that are this process's own, and record what came of each."""
     try:
         start = time.perf_counter()
-        result = experiment.task(spec).execute(spec, context)
-        store.finish(spec, result, time.perf_counter() - start)
+        results = _results(specs, context)
+        seconds = (time.perf_counter() - start) / len(specs)
+        for spec, result in zip(specs, results, strict=True):
+            store.finish(spec, result, seconds)
     except UsageError:
-        _release(spec, store)
+        _release(specs, store)
         raise
     except Exception as error:
         if _is_full(error):
-            _release(spec, store)
+            _release(specs, store)
             raise UsageError(
                 f"The disk is full. Received: {summary(error)}. Expected free room on it. What was "
                 "finished is kept: run the same command again."
             ) from error
-        store.fail(spec, f"{summary(error)}\n\n{traceback.format_exc()}")
+        if len(specs) > 1:  # each alone: only what cannot go on fails
+            for spec in _unfinished(specs, store):
+                _run([spec], store, context)
+            return
+        store.fail(specs[0], f"{summary(error)}\n\n{traceback.format_exc()}")
     except BaseException:
-        _release(spec, store)
+        _release(specs, store)
         raise
 
 
-def _release(spec, store):
+def _results(specs, context):
+    task = experiment.task(specs[0])
+    if len(specs) == 1:
+        return [task.execute(specs[0], context)]
+    return task.execute_together(specs, context)
+
+
+def _release(specs, store):
     with contextlib.suppress(UsageError):  # the store is what fails: the claim dies with us
-        store.release(spec)
+        for spec in specs:
+            store.release(spec)
 
 
 def _is_full(error):

@@ -9,10 +9,12 @@ import functools
 import time
 
 import keras
+import numpy as np
 
 import keras_reinit as kr
 from experiments import data, methods, protocol
 from experiments.experiment import Context
+from experiments.stacked import TOGETHER, Stack
 from keras_reinit.callbacks.base import ReinitCallback
 
 BLOCKS = [["block1_dense", "block1_out"], ["block2_dense", "block2_out"], ["head"]]
@@ -85,6 +87,52 @@ def execute(spec, context):
     }
 
 
+def batch_key(spec):
+    """Runs that differ in their seed alone are executed together."""
+    return tuple(value for name, value in spec.items() if name != "seed")
+
+
+def execute_together(specs, context):
+    """Train runs with the same `batch_key` at once; returns the accuracies of each.
+
+    Raises:
+        ValueError: if one of them cannot go on; which one, `execute` tells.
+    """
+    for callback in context.callbacks:
+        callback.on_train_begin()
+    first, seeds = specs[0], tuple(spec["seed"] for spec in specs)
+    x, labels, x_test, y_test = _stacked_data(first["alpha"], seeds)
+    y = np.moveaxis(np.eye(8, dtype="float32")[labels], -1, 1)
+    stack = Stack(_model(first["steps"], first["l2"]), seeds)
+    for index in range(first["rounds"]):
+        stack.begin_round(index)
+        _start_round(stack, first, index, x)
+        stack.train(x, y, LEARNING_RATE, first["l2"], first["steps"])
+    scores = zip(stack.accuracy(x_test, y_test), stack.accuracy(x, labels), strict=True)
+    return [{"test_accuracy": test, "train_accuracy": train} for test, train in scores]
+
+
+def _start_round(stack, spec, index, x):
+    """What the callback of a method does at the start of a round, to a stack of networks."""
+    method, last = spec["method"], len(BLOCKS) - 1
+    if method in PHASES:
+        stack.rescale(last)
+        if method != "rescaling":
+            stack.redraw(Phases.KEPT[index] + 1)
+    elif method in ("LW", "LW kernels"):
+        block = index // (spec["rounds"] // len(BLOCKS))
+        stack.rescale(block, kernels=method == "LW kernels")
+        stack.calibrate(block, x)
+        stack.redraw(block + 1)
+    elif index == 0 or method == "BL":
+        return
+    elif method in ("FC", "FC head"):
+        stack.redraw(1 if method == "FC" else last)
+    else:
+        by = "magnitude" if method == "DSD" else "random"
+        stack.redraw_share(0.2, by, kept=method == "WELS")
+
+
 def steps(spec):
     """The optimizer steps of a run."""
     return spec["rounds"] * spec["steps"]
@@ -96,14 +144,14 @@ def step_key(spec):
 
 
 def seconds_per_step(spec):
-    """The time of a whole run without re-initialisation, data and evaluation included, by step."""
-    probe = spec | {"method": "BL"}
+    """The time of a whole run, one of a few that are executed together, by step."""
     seconds = []
-    for seed in (spec["seed"], spec["seed"] + 1):  # the first one compiles
+    for first in (0, TOGETHER):  # the first time compiles
+        specs = [spec | {"seed": seed} for seed in range(first, first + TOGETHER)]
         start = time.perf_counter()
-        execute(probe | {"seed": seed}, Context())
+        execute_together(specs, Context())
         seconds.append(time.perf_counter() - start)
-    return seconds[-1] / steps(probe)
+    return seconds[-1] / TOGETHER / steps(spec)
 
 
 def _method(spec, sample):
@@ -133,3 +181,15 @@ def _data(alpha, seed):
     whole = data.synthetic(alpha, seed)
     stream = data.full_batch(whole.x_train, whole.y_train)
     return whole, stream, data.one_batch(whole.x_train)
+
+
+@functools.lru_cache(maxsize=1)
+def _stacked_data(alpha, seeds):
+    """Examples as columns (runs, features, examples) and labels (runs, examples)."""
+    sets = [data.synthetic(alpha, seed) for seed in seeds]
+    return (
+        np.stack([each.x_train.T for each in sets]),
+        np.stack([each.y_train for each in sets]),
+        np.stack([each.x_test.T for each in sets]),
+        np.stack([each.y_test for each in sets]),
+    )

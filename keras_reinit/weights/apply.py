@@ -1,5 +1,6 @@
 """The operations on a model: read its variables, apply the core, check, assign."""
 
+import itertools
 import math
 import random
 
@@ -74,20 +75,20 @@ def redraw(slots, seed, masks=None):
     Args:
         slots: list of `Slot`.
         seed: int.
-        masks: None, or a dict {name: boolean array}, as `subset_masks` makes it.
+        masks: None, or a boolean array for each slot, as `subset_masks` makes them.
 
     Returns:
         The number of entries drawn, an int.
     """
     fresh = FreshValues(slots)
     entries = 0
-    for slot in slots:
+    masks = itertools.repeat(None, len(slots)) if masks is None else masks
+    for slot, mask in zip(slots, masks, strict=True):
         value = fresh.draw(slot, seed)
-        if masks is None:
+        if mask is None:
             entries += math.prod(slot.variable.shape)
         else:
-            mask = masks[slot.name]
-            entries += int(ops.sum(ops.cast(mask, "int32")))
+            entries += int(ops.count_nonzero(mask))
             value = core.blend(slot.variable.value, value, mask)
         slot.variable.assign(value)
     return entries
@@ -145,9 +146,10 @@ def reinitialize_subset(
     """
     seed = resolve_seed(seed)
     slots = kernels(model, where, biases)
-    masks = subset_masks(slots, fraction, by, scope, core.fold_in(seed, "mask"))
+    check_finite(slots)
+    masks = list(subset_masks(slots, fraction, by, scope, core.fold_in(seed, "mask")))
     redraw(slots, seed, masks)
-    return masks
+    return {slot.name: mask for slot, mask in zip(slots, masks, strict=True)}
 
 
 def kernels(model, where=None, biases=False):
@@ -162,13 +164,17 @@ def kernels(model, where=None, biases=False):
 
 
 def subset_masks(slots, fraction, by, scope, seed):
-    """Masks of an exact share of the entries of some slots: {name: boolean array}."""
+    """Masks of an exact share of the entries of some slots.
+
+    Returns:
+        An iterator over one boolean array for each slot. For `scope="layer"` each is made when it
+        is asked for, so that no two of them need to be held.
+    """
     if by not in ("random", "magnitude"):
         raise ValueError(f"Entries are chosen by 'random' or 'magnitude'. Received: by={by!r}")
     if scope not in ("layer", "global"):
         raise ValueError(f"A count is for each 'layer' or 'global'. Received: scope={scope!r}")
     core.exact_count(0, fraction)  # refuses a fraction outside [0, 1] before anything is drawn
-    check_finite(slots)
     if scope == "global":
         sizes = [math.prod(slot.variable.shape) for slot in slots]
         if by == "random":
@@ -177,18 +183,16 @@ def subset_masks(slots, fraction, by, scope, seed):
             flat = [ops.reshape(slot.variable.value, (-1,)) for slot in slots]
             mask = core.smallest_mask(ops.concatenate(flat), fraction)
         ends = np.cumsum(sizes).tolist()
-        return {
-            slot.name: ops.reshape(mask[end - size : end], slot.variable.shape)
+        return (
+            ops.reshape(mask[end - size : end], slot.variable.shape)
             for slot, size, end in zip(slots, sizes, ends, strict=True)
-        }
+        )
     if by == "random":
-        return {
-            slot.name: core.random_mask(
-                slot.variable.shape, fraction, core.fold_in(seed, slot.position)
-            )
+        return (
+            core.random_mask(slot.variable.shape, fraction, core.fold_in(seed, slot.position))
             for slot in slots
-        }
-    return {slot.name: core.smallest_mask(slot.variable.value, fraction) for slot in slots}
+        )
+    return (core.smallest_mask(slot.variable.value, fraction) for slot in slots)
 
 
 def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None):

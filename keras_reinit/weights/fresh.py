@@ -9,6 +9,7 @@ values but keep the initializer that would have made them, and that initializer 
 import contextlib
 import inspect
 import random
+import weakref
 
 import keras
 import numpy as np
@@ -22,6 +23,8 @@ from keras_reinit.layers.weight_normalization import unit_norms
 
 _GLOBAL_GENERATOR = "global_seed_generator"
 _UNINITIALIZED = "uninitialized_variables"
+
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # layer: (description, initializers)
 
 _DETERMINISTIC = (
     keras.initializers.Constant,
@@ -129,20 +132,38 @@ def _initializers(layer, seed=None):
     """
     if isinstance(layer, WeightNormalization):
         return {id(g): layer.gain_initializer for g in layer.gains}
+    own = [*layer._trainable_variables, *layer._non_trainable_variables]
+    kept = None if seed is not None else _kept(layer, own)
+    if kept is None:
+        kept = _twins_initializers(layer, own, seed)
+    return {id(v): initializer for v, initializer in zip(own, kept, strict=True)}
+
+
+def _kept(layer, own):
+    """The initializers of an earlier draw, where nothing about the layer has changed since."""
+    try:
+        description = _config(layer), [(tuple(v.shape), v.dtype) for v in own]
+        if layer in _KEPT and _KEPT[layer][0] == description:
+            return _KEPT[layer][1]
+    except Exception:  # arrays in a config, or none at all: `_rebuilt` explains
+        return None
+    initializers = _twins_initializers(layer, own)
+    if all(map(_is_reseedable, initializers)):
+        _KEPT[layer] = description, initializers
+    return initializers
+
+
+def _twins_initializers(layer, own, seed=None):
+    """The initializers of a layer's own variables, in their order, from a twin of it."""
     twin = _rebuilt(layer, seed)
-    own, made = (
-        [*each._trainable_variables, *each._non_trainable_variables] for each in (layer, twin)
-    )
+    made = [*twin._trainable_variables, *twin._non_trainable_variables]
     if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in made]:
         raise ValueError(
             f"Layer '{layer.name}' rebuilt from its config has other variables. "
             f"Received: {[(v.name, v.shape) for v in made]}. "
             f"Expected: {[(v.name, v.shape) for v in own]}"
         )
-    return {
-        id(variable): copy._initializer or _Value(copy)
-        for variable, copy in zip(own, made, strict=True)
-    }
+    return [copy._initializer or _Value(copy) for copy in made]
 
 
 class _Value:

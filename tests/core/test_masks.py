@@ -59,6 +59,19 @@ def test_smallest_by_magnitude_not_by_sign(dtype, fraction):
     np.testing.assert_array_equal(numpy(smallest_mask(w, fraction)).ravel(), expected)
 
 
+def test_half_precision_that_numpy_does_not_order():
+    w = keras.ops.cast(np.random.default_rng(3).normal(size=(9, 11)), "bfloat16")
+    rounded = numpy(keras.ops.cast(w, "float32"))
+    np.testing.assert_array_equal(smallest_mask(w, 0.3), smallest_mask(rounded, 0.3))
+
+
+def test_the_array_is_left_as_it_was():
+    w = np.random.default_rng(3).normal(size=(9, 11)).astype("float32")
+    before = w.copy()
+    smallest_mask(w, 0.5)
+    np.testing.assert_array_equal(w, before)
+
+
 @pytest.mark.parametrize("fraction", FRACTIONS)
 def test_ties_go_by_index(fraction):
     w = np.random.default_rng(5).integers(-2, 3, size=(6, 7)).astype("float32")  # mostly ties

@@ -102,7 +102,7 @@ def test_interrupt_keeps_finished_runs(tmp_path, capsys, monkeypatch):
     command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "--store", store]
     assert main([*command, "--seeds", "1"]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.protocol.fit", interrupted)
+        patch.setattr("experiments.stacked.Stack.train", interrupted)
         assert main([*command, "--seeds", "3", "--json", str(file)]) == 130
     printed = capsys.readouterr()
     assert "Interrupted. The same command does the rest." in printed.err
@@ -115,7 +115,8 @@ def diverged(model, *arguments):
 
 
 def test_failed_runs(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("experiments.protocol.fit", diverged)
+    for training in ("experiments.stacked.Stack.train", "experiments.protocol.fit"):
+        monkeypatch.setattr(training, diverged)
     command = ["run", "synthetic_table1", "--alpha", "1", "--method", "BL", "--seeds", "2"]
     assert main([*command, "--store", str(tmp_path / "runs.sqlite")]) == 1
     printed = capsys.readouterr()

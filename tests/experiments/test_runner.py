@@ -159,6 +159,39 @@ def test_a_run_that_another_process_gives_up_meanwhile_is_done(task, store, tmp_
     assert task.executed == [1, 2, 3, 4, 0]
 
 
+def test_runs_that_are_executed_together(task, store, monkeypatch):
+    """In the order of the first ones; where together fails, each has its own fate."""
+    together = []
+
+    def execute_together(specs, context):
+        together.append([spec["seed"] for spec in specs])
+        if 3 in together[-1]:
+            raise ValueError("one of them diverged")
+        return [{"score": spec["seed"] / 10} for spec in specs]
+
+    task.batch_key = lambda spec: spec["seed"] % 2
+    task.execute_together = execute_together
+    task.acts = {3: fails(ValueError("diverged"))}
+    monkeypatch.setattr(runner, "BATCH", 2)
+    runner.perform(SPECS, store, Context())
+    assert together == [[0, 2], [1, 3]]
+    assert task.executed == [1, 3, 4]
+    assert store.states(SPECS) == {"finished": 4, "failed": 1}
+    assert [record["score"] for record in store.records(SPECS)] == [0, 0.1, 0.2, 0.4]
+    assert store.state(SPECS[3])[1].startswith("ValueError: diverged")
+
+
+def test_a_result_that_cannot_be_kept_fails_alone(task, store):
+    task.batch_key = lambda spec: 0
+    task.execute_together = lambda specs, context: [
+        {"score": float("nan") if spec["seed"] == 2 else 1.0} for spec in specs
+    ]
+    task.acts = {2: lambda: {"score": float("nan")}}
+    runner.perform(SPECS, store, Context())
+    assert task.executed == [2, 3, 4]
+    assert store.states(SPECS) == {"finished": 4, "failed": 1}
+
+
 def test_progress_counts_what_was_done_before(task, store, capsys):
     from experiments.progress import Progress
 
@@ -175,8 +208,8 @@ def test_progress_counts_what_was_done_before(task, store, capsys):
     assert "7/8 runs" in capsys.readouterr().err
 
 
-SEEDS = 5
-COMMAND = ["run", "synthetic_table4", "--l2", "0", "--seeds", str(SEEDS)]
+COMMAND = ["run", "synthetic_table4", "--l2", "0", ".01", ".02", ".05", ".1", "--seeds", "2"]
+RUNS = 3 * 5 * 2
 
 
 def started(folder, name):
@@ -198,7 +231,7 @@ def wait_until(condition):
 
 @pytest.mark.slow
 def test_two_processes_one_of_them_killed(tmp_path):
-    """Every run is finished exactly once, by two processes, and the killed run by the other one."""
+    """Every run is finished exactly once, by two processes, and the killed ones by the other."""
     file = tmp_path / "runs.sqlite"
     Store(file).__exit__()
     connection = sqlite3.connect(file, timeout=60, isolation_level=None)
@@ -220,12 +253,12 @@ def test_two_processes_one_of_them_killed(tmp_path):
         finished = by(first)
         assert second.wait(timeout=120) == 0
         done = [spec for (spec,) in connection.execute("SELECT spec FROM log")]
-        assert len(done) == len(set(done)) == 3 * SEEDS
+        assert len(done) == len(set(done)) == RUNS
         assert by(first) == finished
         states = connection.execute("SELECT DISTINCT status FROM runs").fetchall()
         assert states == [("finished",)]
         printed = (tmp_path / "second.txt").read_text()
-        assert f"Runs: {3 * SEEDS}, finished {3 * SEEDS} (0 of them before)" in printed
+        assert f"Runs: {RUNS}, finished {RUNS} (0 of them before)" in printed
     finally:
         for process in (first, second):
             process.kill()

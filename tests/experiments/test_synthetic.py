@@ -7,7 +7,9 @@ import keras_reinit as kr
 from experiments import protocol
 from experiments.configs import synthetic_table1, synthetic_table4
 from experiments.experiment import Context
+from experiments.stacked import Stack
 from experiments.tasks import synthetic
+from keras_reinit.weights.select import walk
 
 
 @pytest.fixture
@@ -60,6 +62,45 @@ def test_a_run_does_not_depend_on_the_runs_before(method):
     first = synthetic.execute(spec, Context())
     synthetic.execute(spec | {"seed": 2}, Context())
     assert synthetic.execute(spec, Context()) == first
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+@pytest.mark.parametrize("method", [*synthetic_table1.METHODS, *synthetic.PHASES])
+def test_together_is_as_alone_up_to_the_order_of_sums(method, l2):
+    rounds = 5 if method in synthetic.PHASES else 6
+    specs = [synthetic.spec(method, 1.0, seed, rounds, 6, l2) for seed in (3, 4, 9)]
+    alone = [synthetic.execute(spec, Context()) for spec in specs]
+    together = synthetic.execute_together(specs, Context())
+    for one, other in zip(alone, together, strict=True):
+        assert other["test_accuracy"] == pytest.approx(one["test_accuracy"], abs=4 / 8192)
+        assert other["train_accuracy"] == pytest.approx(one["train_accuracy"], abs=1 / 256)
+
+
+def test_runs_that_differ_in_their_seed_alone_go_together():
+    spec = synthetic.spec("LW", 1.0, seed=1, rounds=3, steps=2)
+    assert synthetic.batch_key(spec) == synthetic.batch_key(spec | {"seed": 2})
+    for name, value in {"method": "BL", "alpha": 2.0, "rounds": 6, "steps": 3, "l2": 0.1}.items():
+        assert synthetic.batch_key(spec) != synthetic.batch_key(spec | {name: value})
+
+
+def test_a_stack_holds_the_networks_of_its_seeds(model):
+    stack = Stack(model, [7, 0, 5])
+    for run, seed in enumerate(stack.seeds):
+        protocol.restart(model, seed)
+        for slot in walk(model):
+            np.testing.assert_array_equal(stack.weights[slot.name][run], slot.variable)
+
+
+@pytest.mark.parametrize("what", ["dead", "diverged"])
+def test_a_stack_that_cannot_go_on(model, what):
+    stack = Stack(model, [0, 1])
+    x, y = np.ones((2, 128, 4), "float32"), np.ones((2, 8, 4), "float32")
+    if what == "dead":
+        with pytest.raises(ValueError, match="block is dead.*Received: block=0"):
+            stack.calibrate(0, x * np.array([0, 1], "float32")[:, None, None])
+    else:
+        with pytest.raises(ValueError, match="diverged"):
+            stack.train(x * np.inf, y, learning_rate=0.05, l2=0.0, steps=2)
 
 
 def test_steps_and_time():

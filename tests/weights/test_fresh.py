@@ -399,3 +399,15 @@ def test_canaries():
         keras.Input((2,)), call_fn=lambda op, *args, **kw: calls.append(op) or op(*args, **kw)
     )
     assert calls == functional.layers[1:]
+
+
+def test_a_layer_that_is_changed_after_a_draw_draws_by_its_new_initializer():
+    layer = keras.layers.Dense(4)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    kr.reinitialize(model, seed=0)
+    layer.kernel_initializer = keras.initializers.RandomUniform(5.0, 6.0)
+    kr.reinitialize(model, seed=1)
+    values = np.array(layer.kernel)
+    assert values.min() >= 5
+    kr.reinitialize(model, seed=2)
+    assert np.all(values != np.array(layer.kernel))
