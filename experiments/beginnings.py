@@ -7,13 +7,12 @@ import dataclasses
 import itertools
 import statistics
 
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, distinct
 from experiments.initializing import ARMS, PAPER, arm_of
 from experiments.options import option
 from experiments.report.statistics import deviation, grouped, percent, seeds_of
 from experiments.report.tables import MISSING, Cell, Table
 from experiments.tasks.initialized import InitializedRun
-from experiments.warm_starting import distinct
 
 TITLES = {
     "mlp": "MLP",

@@ -81,6 +81,15 @@ def find(name):
     return importlib.import_module(f"experiments.configs.{name}").EXPERIMENT
 
 
+def distinct(specs):
+    """The specs, each once: runs from scratch are often those of several settings."""
+    found: list = []
+    for spec in specs:
+        if spec not in found:
+            found.append(spec)
+    return found
+
+
 def task(spec):
     """The module of `experiments.tasks` that executes a run."""
     return importlib.import_module(f"experiments.tasks.{spec['task']}")

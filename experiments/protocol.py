@@ -1,10 +1,44 @@
 """One compiled model for many runs: build it once, make it a new network before each."""
 
+import math
+import time
+
 import keras
+import numpy as np
+from keras import ops
 
 import keras_reinit as kr
 from keras_reinit.core import fold_in
 from keras_reinit.model import renew
+
+PADDING = 1 / 8  # zeros on each side of an image before it is cropped, as a share of the side
+PROBE_SECONDS, PROBE_STEPS = 1, 10  # steps are timed until either is reached
+
+
+class Decay(keras.regularizers.Regularizer):
+    """`factor / 2 * sum(w^2)`, with a factor that can be changed with no retrace."""
+
+    def __init__(self):
+        self.factor = keras.Variable(0.0, trainable=False, name="weight_decay")
+
+    def __call__(self, x):
+        return self.factor / 2 * ops.sum(ops.square(x))
+
+
+class Diverged(Exception):
+    """A loss is not finite."""
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Ends a training by `Diverged`; listed before a method, which would raise otherwise.
+
+    A validation loss is that after the last step of an epoch, the other one that before it.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = (value for name, value in logs.items() if name in ("loss", "val_loss"))
+        if not all(map(math.isfinite, losses)):
+            raise Diverged(f"in epoch {epoch}")
 
 
 def compile_for(model, optimizer, steps):
@@ -68,6 +102,25 @@ def fit(model, stream, epochs, steps, callbacks, **options):
         verbose=0,
         **options,
     )
+
+
+def seconds_per_step(model, shape, classes, batch_size):
+    """The time of a step of a compiled model on random examples, after the one that compiles.
+
+    Args:
+        model: compiled `keras.Model`.
+        shape: of one example.
+        classes: number of labels.
+        batch_size: examples of the batch.
+    """
+    x = np.random.default_rng(0).normal(size=(batch_size, *shape)).astype("float32")
+    y = np.arange(batch_size) % classes
+    model.train_on_batch(x, y)
+    start, count, seconds = time.perf_counter(), 0, 0.0
+    while seconds < PROBE_SECONDS and count < PROBE_STEPS:
+        model.train_on_batch(x, y)
+        count, seconds = count + 1, time.perf_counter() - start
+    return seconds / count
 
 
 def evaluate(model, batches):

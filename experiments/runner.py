@@ -122,8 +122,12 @@ def _run(specs, store, context):
                 "finished is kept: run the same command again."
             ) from error
         if len(specs) > 1:  # each alone: only what cannot go on fails
-            for spec in _unfinished(specs, store):
-                _run([spec], store, context)
+            try:
+                for spec in _unfinished(specs, store):
+                    _run([spec], store, context)
+            except BaseException:
+                _release(specs, store)
+                raise
             return
         store.fail(specs[0], f"{summary(error)}\n\n{traceback.format_exc()}")
     except BaseException:

@@ -80,15 +80,6 @@ def run_each(settings, kind):
     ]
 
 
-def distinct(specs):
-    """The specs, each once: runs from scratch are often those of several settings."""
-    found: list = []
-    for spec in specs:
-        if spec not in found:
-            found.append(spec)
-    return found
-
-
 def measured(records, stage=-1):
     """What is said of the runs of one setting that differ in their seeds.
 

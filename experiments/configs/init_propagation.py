@@ -29,24 +29,8 @@ from experiments.report.tables import Cell, Table
 from experiments.tasks.propagation import NETWORKS, PropagationRun
 
 BACKWARD = "proposed, backward"
-ARMS = {
-    "mlp": (
-        "proposed",
-        "proposed, He",
-        BACKWARD,
-        "data-dependent",
-        "PyTorch default",
-        "He, g = 1",
-    ),
-    "residual": (
-        "proposed",
-        "proposed, He",
-        "data-dependent",
-        "PyTorch default",
-        "Hanin",
-        "He, g = 1",
-    ),
-}
+SHARED = ("proposed", "proposed, He", "data-dependent", "PyTorch default", "He, g = 1")
+ARMS = {"mlp": (*SHARED, BACKWARD), "residual": (*SHARED, "Hanin")}
 TITLES = {"mlp": "MLP of {} layers", "residual": "Residual network of {} blocks"}
 STATES = {
     "mlp": ("|h_L| / |x|", "|dL/da_1| / |dL/da_L|"),

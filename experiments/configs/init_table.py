@@ -13,9 +13,9 @@ Test error in %, published:
     WRN-40-10, cutout    6.10 ± 0.23     4.74 ± 0.14   4.75 ± 0.08   3.53 ± 0.38
     ResNet-164, cutout   30.26 ± 0.51    27.30 ± 0.49  25.31 ± 0.26  25.52 ± 0.17
 
-The last is on CIFAR-100, the others on CIFAR-10. BN of ResNet-56 is He et al.'s number, that of the
-others the authors'; all of ours begin with orthogonal kernels. ResNet-164 has 6 n + 2 layers of
-basic blocks like the others.
+The last is on CIFAR-100, the others on CIFAR-10. BN of ResNet-56 and ResNet-110 is He et al.'s,
+that of the others the authors', from orthogonal kernels, with which all of ours begin. ResNet-164
+has 6 n + 2 layers of basic blocks like the others.
 
 The poster says that warm-up allows larger learning rates, and gives neither these nor schedules:
 0.01, with warm-up and BN 0.1, over 182 or, of WRN, 200 epochs, with the steps of the authors'
@@ -90,7 +90,7 @@ class Settings:
     epochs: int | None = option(None, "epochs of every run (default: 182 or 200)", None, 1, int)
     learning_rate: float = option(0.01, "learning rate", minimum=1e-12)
     large_rate: float = option(0.1, "learning rate with warm-up, and of BN", minimum=1e-12)
-    warmup: float = option(1.0, "epochs of warm-up", minimum=0.0)
+    warmup: float = option(1.0, "epochs of warm-up", minimum=0.01)
 
 
 def runs(settings):
@@ -104,7 +104,7 @@ def _spec(settings, model, method, seed):
     arm, large, warm = METHODS[method]
     if settings.epochs is not None:
         scale = settings.epochs / arguments["epochs"]
-        steps = tuple(round(epoch * scale) for epoch in arguments["decay_epochs"])
+        steps = tuple(max(1, round(epoch * scale)) for epoch in arguments["decay_epochs"])
         arguments |= {"epochs": settings.epochs, "decay_epochs": steps}
     if settings.image_size is not None and "cutout" in arguments:
         arguments["cutout"] = settings.image_size // 2

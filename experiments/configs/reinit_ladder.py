@@ -34,12 +34,11 @@ import dataclasses
 import itertools
 
 from experiments import regularizing
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, distinct
 from experiments.options import option
 from experiments.published import zaidi2022
 from experiments.report.statistics import grouped, percent
 from experiments.report.tables import Table
-from experiments.warm_starting import distinct
 
 # What is added to no regulariser at all, one after the other.
 RUNGS = ("none", "augmentation", "weight decay", "cosine a round", "cosine over all")

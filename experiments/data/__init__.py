@@ -12,6 +12,7 @@ from experiments.data.stream import (
     full_batch,
     input_shape,
     one_batch,
+    standardized,
 )
 from experiments.data.text import count_text, in_vocabulary, load_text
 
@@ -33,6 +34,7 @@ __all__ = [
     "load_text",
     "one_batch",
     "shuffled",
+    "standardized",
     "subset",
     "synthetic",
     "trained",

@@ -40,6 +40,29 @@ def floats(x, image_size=None):
     return _scaled(_resized(x, image_size), x.dtype)
 
 
+def standardized(x, *others):
+    """Images with mean 0 and standard deviation 1 in each channel, by the moments of the first.
+
+    Args:
+        x: float array (n, height, width, channels).
+        *others: more of them, such as those of a test.
+
+    Returns:
+        A list of arrays, as many as there are arguments.
+
+    Raises:
+        UsageError: if a channel of `x` is constant.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, deviation = x.mean(axes), x.std(axes)
+    if not deviation.all():
+        raise UsageError(
+            "A channel is the same in all images. Received: standard deviations "
+            f"{deviation.tolist()} of {len(x)} images. Expected other images."
+        )
+    return [(each - mean) / deviation for each in (x, *others)]
+
+
 def batches(x, y, batch_size, seed, first_epoch=0, image_size=None, augment=False, padding=None):
     """An endless stream of shuffled batches in which epoch e depends on the seed and e only.
 

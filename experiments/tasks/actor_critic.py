@@ -11,7 +11,8 @@ entry for each of at most `PARTS` equal parts of the training: "ends", the step 
 and the means of "loss", "entropy" of the policy in nats and "gradient_norm" before it is clipped.
 "diverged" is the step at which loss or gradient ceased to be finite, which ends a run, or None.
 
-A run that is killed starts over: the state of the games is not kept.
+A game that is stopped by its time limit counts as one that ended. A run that is killed starts over:
+the state of the games is not kept.
 """
 
 import contextlib

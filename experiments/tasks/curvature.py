@@ -81,9 +81,7 @@ def execute(spec, context):
     run = _run(spec)
     whole = data.load(run.dataset, context.data_dir, context.download, run.image_size)
     part = data.subset(whole, run.images, run.seed)
-    x = np.asarray(data.floats(part.x_train, run.image_size))
-    axes = tuple(range(x.ndim - 1))
-    x = (x - x.mean(axes)) / x.std(axes)
+    (x,) = data.standardized(np.asarray(data.floats(part.x_train, run.image_size)))
     model = _network(run.network, x.shape[1:], part.classes, run.depth, run.width)
     return _measured(run, model, x, part.y_train)
 

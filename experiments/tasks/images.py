@@ -12,7 +12,6 @@ the training images, the sharpness of the minimum, and the size of the weights.
 import dataclasses
 import functools
 import json
-import time
 
 import keras
 import numpy as np
@@ -30,7 +29,6 @@ NOISE_DRAWS = 3
 TEST_CURVE_IMAGES = 500  # of the test set, looked at where a run asks for its test curve
 BACKUP_SECONDS = 60  # at least, between two backups of a run
 PROBE_IMAGES = 8  # in the timed batch; large images at batch 256 need an accelerator's memory
-PROBE_SECONDS, PROBE_STEPS = 1, 10  # steps are timed until either is reached
 PROBE_SHAPE = (3, 100)  # its channels and classes
 
 
@@ -172,14 +170,9 @@ def seconds_per_step(spec):
     channels, classes = PROBE_SHAPE
     size = run.batch_size if _has_accelerator() else min(run.batch_size, PROBE_IMAGES)
     model = _model(run, channels, classes, steps=1)
-    x = np.random.default_rng(0).random((size, run.image_size, run.image_size, channels), "float32")
-    y = np.arange(size) % classes
-    model.train_on_batch(x, y)
-    start, count, seconds = time.perf_counter(), 0, 0.0
-    while seconds < PROBE_SECONDS and count < PROBE_STEPS:
-        model.train_on_batch(x, y)
-        count, seconds = count + 1, time.perf_counter() - start
-    return seconds / count * run.batch_size / size
+    shape = (run.image_size, run.image_size, channels)
+    seconds = protocol.seconds_per_step(model, shape, classes, size)
+    return seconds * run.batch_size / size
 
 
 def _run(spec):

@@ -15,7 +15,6 @@ the authors' program (github.com/victorcampos7/weightnorm-init).
 import dataclasses
 import functools
 import shutil
-import time
 
 import keras
 import numpy as np
@@ -24,12 +23,9 @@ import keras_reinit as kr
 from experiments import data, initializing, protocol, store
 from experiments.course import Curves
 from experiments.errors import UsageError, unknown
-from experiments.tasks.regularized import Decay, Diverged, StopOnDivergence
 from keras_reinit import core
 
-PADDING = 1 / 8  # zeros on each side of an image before it is cropped, as a share of the side
 BACKUP_SECONDS = 60  # at least, between two backups of a run
-PROBE_SECONDS, PROBE_STEPS = 1, 10  # steps are timed until either is reached
 # For a plan, which looks into no data set: images of the training split, shape and classes.
 KNOWN: dict[str, tuple[int, tuple, int]] = {
     "mnist": (60_000, (28, 28, 1), 10),
@@ -138,10 +134,15 @@ def check(spec, context):
             f"Received: learning_rate={run.learning_rate}, warmup={run.warmup}. "
             "Expected learning_rate > 0, warmup >= 0."
         )
-    train, _ = data.count(
+    train, held_out = data.count(
         run.dataset, context.data_dir, context.download, run.image_size, run.validation,
         run.train_size,
     )  # fmt: skip
+    if run.validation and not held_out:
+        raise UsageError(
+            "Nothing is held out to choose settings with. Received: "
+            f"validation={run.validation}, train_size={run.train_size}. Expected more, or 0."
+        )
     if run.batch_size > train:
         raise UsageError(
             f"A batch is larger than the training set. Received: batch_size={run.batch_size} for "
@@ -171,9 +172,10 @@ def execute(spec, context):
     curves = Curves(over, folder)
     try:
         _begin(run, model, part)
-        _train(run, model, part, steps, folder, [StopOnDivergence(), curves, *context.callbacks])
+        callbacks = [protocol.StopOnDivergence(), curves, *context.callbacks]
+        _train(run, model, part, steps, folder, callbacks)
         diverged = False
-    except Diverged:
+    except protocol.Diverged:
         diverged = True
     except Exception:
         _compiled.cache_clear()  # whatever a training that broke off has left in the model
@@ -220,14 +222,7 @@ def seconds_per_step(spec):
     if run.image_size:
         shape = (run.image_size, run.image_size, shape[-1])
     model = _model(run, shape, classes)
-    x = np.random.default_rng(0).normal(size=(run.batch_size, *shape)).astype("float32")
-    y = np.arange(run.batch_size) % classes
-    model.train_on_batch(x, y)
-    start, count, seconds = time.perf_counter(), 0, 0.0
-    while seconds < PROBE_SECONDS and count < PROBE_STEPS:
-        model.train_on_batch(x, y)
-        count, seconds = count + 1, time.perf_counter() - start
-    return seconds / count
+    return protocol.seconds_per_step(model, shape, classes, run.batch_size)
 
 
 def _run(spec):
@@ -246,14 +241,9 @@ def _examples(run, context):
         np.asarray(data.floats(x, run.image_size))
         for x in (part.x_train, part.x_validation, part.x_test[test])
     )
-    axes = tuple(range(train.ndim - 1))
-    mean, deviation = train.mean(axes), train.std(axes)
+    x_train, x_validation, x_test = data.standardized(train, held_out, tested)
     return dataclasses.replace(
-        part,
-        x_train=(train - mean) / deviation,
-        x_validation=(held_out - mean) / deviation,
-        x_test=(tested - mean) / deviation,
-        y_test=part.y_test[test],
+        part, x_train=x_train, x_validation=x_validation, x_test=x_test, y_test=part.y_test[test]
     )
 
 
@@ -274,7 +264,7 @@ def _model(run, shape, classes):
 def _compiled(network, shape, classes, depth, width, norm, recompute, momentum, is_decayed):
     keras.utils.clear_session()
     model = initializing.network(network, shape, classes, depth, width, norm, recompute)
-    decay = Decay()
+    decay = protocol.Decay()
     if is_decayed:
         for variable in model.trainable_variables:
             variable.regularizer = decay
@@ -319,12 +309,17 @@ def _train(run, model, part, steps, folder, callbacks):
         callbacks.append(backup)
     stream = data.batches(
         part.x_train, part.y_train, run.batch_size, run.seed, first_epoch, augment=run.augment,
-        padding=round(PADDING * part.x_train.shape[1]),
+        padding=round(protocol.PADDING * part.x_train.shape[1]),
     )  # fmt: skip
     if run.cutout:
         stream = _with_holes(run, stream, first_epoch * steps)
     tested = data.evaluation_batches(part.x_test, part.y_test)
-    protocol.fit(model, stream, run.epochs, steps, callbacks, validation_data=tested)
+    try:
+        protocol.fit(model, stream, run.epochs, steps, callbacks, validation_data=tested)
+    except protocol.Diverged:
+        if folder is not None:
+            backup.on_train_end()  # or the next run of this model would begin where this one did
+        raise
 
 
 def _schedule(run, steps):

@@ -18,11 +18,9 @@ import dataclasses
 import functools
 import math
 import shutil
-import time
 
 import keras
 import numpy as np
-from keras import ops
 
 import keras_reinit as kr
 from experiments import data, methods, protocol, store
@@ -32,10 +30,8 @@ from keras_reinit.core import fold_in
 BLOCKS = {"scnn": 4, "resnet18": 8, "preact_resnet18": 8}  # of each backbone
 METHODS = ("BL", "S&P", "LW", "FC", "WELSR", "WELS", "DSD")
 SCHEDULES = ("constant", "cosine per round", "cosine")
-PADDING = 1 / 8  # zeros on each side of an image before it is cropped, as a share of the side
 SAMPLE_IMAGES = 256  # training images on which LW measures the output of a block
 BACKUP_SECONDS = 60  # at least, between two backups of a run
-PROBE_SECONDS, PROBE_STEPS = 1, 10  # steps are timed until either is reached
 # For a plan, which looks into no data set: images of the training split, side and classes.
 TRAIN_IMAGES = {"fashion_mnist": 60_000, "mnist": 60_000, "digits": 898}
 OTHER_IMAGES, SIDE, CLASSES = 50_000, 32, 10
@@ -184,7 +180,7 @@ def execute(spec, context):
     }
     try:
         _train(run, model, part, steps, folder, context.callbacks)
-    except Diverged:
+    except protocol.Diverged:
         _compiled.cache_clear()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -219,16 +215,9 @@ def seconds_per_step(spec):
     run = _run(spec)
     shape = (*[run.image_size or SIDE] * 2, 3)
     model, _ = _model(run, shape, CLASSES, steps=1)
-    x = np.random.default_rng(0).random((run.batch_size, *shape), "float32")
-    y = np.arange(run.batch_size) % CLASSES
     if run.distillation:
         model.before_round(1)
-    model.train_on_batch(x, y)
-    start, count, seconds = time.perf_counter(), 0, 0.0
-    while seconds < PROBE_SECONDS and count < PROBE_STEPS:
-        model.train_on_batch(x, y)
-        count, seconds = count + 1, time.perf_counter() - start
-    return seconds / count
+    return protocol.seconds_per_step(model, shape, CLASSES, run.batch_size)
 
 
 def _run(spec):
@@ -258,16 +247,6 @@ def _data(run, context):
 # The network.
 
 
-class Decay(keras.regularizers.Regularizer):
-    """`factor / 2 * sum(w^2)`, with a factor that can be changed with no retrace."""
-
-    def __init__(self):
-        self.factor = keras.Variable(0.0, trainable=False, name="weight_decay")
-
-    def __call__(self, x):
-        return self.factor / 2 * ops.sum(ops.square(x))
-
-
 def _model(run, shape, classes, steps):
     """A compiled network for all runs that differ in nothing it is made of, and its decay."""
     return _compiled(
@@ -282,7 +261,7 @@ def _compiled(backbone, shape, classes, norm, width, momentum, distillation, tem
     options = {} if width == 1 else {"width": width}
     network = getattr(kr.backbones, backbone)(shape, classes, norm, weight_decay=0.0, **options)
     model = kr.ReinitModel(network)
-    decay = Decay()
+    decay = protocol.Decay()
     for variable in model.trainable_variables:
         variable.regularizer = decay
     if distillation:
@@ -294,27 +273,15 @@ def _compiled(backbone, shape, classes, norm, width, momentum, distillation, tem
 # The training.
 
 
-class Diverged(Exception):
-    """The loss of an epoch is not finite."""
-
-
-class StopOnDivergence(keras.callbacks.Callback):
-    """Ends a training by `Diverged`; listed before the method, which would raise otherwise."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            raise Diverged(f"in epoch {epoch}")
-
-
 def _train(run, model, part, steps, folder, callbacks):
     schedule = keras.callbacks.LearningRateScheduler(functools.partial(_rate, run))
-    callbacks = [StopOnDivergence(), *_method(run, part), schedule, *callbacks]
+    callbacks = [protocol.StopOnDivergence(), *_method(run, part), schedule, *callbacks]
     first_epoch = 0
     if folder is not None:
         backup = kr.callbacks.Backup(folder, interval=BACKUP_SECONDS)
         first_epoch = backup.next_epoch
         callbacks.append(backup)
-    padding = round(PADDING * data.input_shape(part.x_train, run.image_size)[0])
+    padding = round(protocol.PADDING * data.input_shape(part.x_train, run.image_size)[0])
     stream = data.batches(
         part.x_train, part.y_train, run.batch_size, run.seed, first_epoch, run.image_size,
         run.augment, padding,

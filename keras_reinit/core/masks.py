@@ -89,7 +89,7 @@ def random_mask(shape, fraction, seed):
 
 
 def _mask_of_smallest(values, fraction):
-    """The same for a NumPy array by value, not by magnitude."""
+    """The mask of the smallest values, not magnitudes, of a NumPy array."""
     count = exact_count(values.size, fraction)
     if count in (0, values.size):
         return ops.full(values.shape, count > 0, dtype="bool")

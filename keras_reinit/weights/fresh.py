@@ -7,6 +7,7 @@ values but keep the initializer that would have made them, and that initializer 
 """
 
 import contextlib
+import copy
 import inspect
 import random
 import weakref
@@ -142,15 +143,19 @@ def _initializers(layer, seed=None):
 def _kept(layer, own):
     """The initializers of an earlier draw, where nothing about the layer has changed since."""
     try:
-        description = _config(layer), [(tuple(v.shape), v.dtype) for v in own]
+        description = copy.deepcopy(_config(layer)), [(tuple(v.shape), v.dtype) for v in own]
         if layer in _KEPT and _KEPT[layer][0] == description:
             return _KEPT[layer][1]
     except Exception:  # arrays in a config, or none at all: `_rebuilt` explains
         return None
     initializers = _twins_initializers(layer, own)
-    if all(map(_is_reseedable, initializers)):
+    if all(map(_is_reseedable, initializers)) and not any(map(_holds_an_array, initializers)):
         _KEPT[layer] = description, initializers
     return initializers
+
+
+def _holds_an_array(initializer):
+    return isinstance(initializer, keras.initializers.Constant) and np.ndim(initializer.value) > 0
 
 
 def _twins_initializers(layer, own, seed=None):
@@ -163,7 +168,7 @@ def _twins_initializers(layer, own, seed=None):
             f"Received: {[(v.name, v.shape) for v in made]}. "
             f"Expected: {[(v.name, v.shape) for v in own]}"
         )
-    return [copy._initializer or _Value(copy) for copy in made]
+    return [variable._initializer or _Value(variable) for variable in made]
 
 
 class _Value:

@@ -211,6 +211,8 @@ def test_the_settings_of_the_cifar_table():
     wide = init_table.Settings(model=("WRN-40-10",), image_size=8, epochs=10, share=0.1)
     (spec, *_) = init_table.runs(wide)
     assert (spec["cutout"], spec["width"], spec["decay_epochs"]) == (4, 1.0, [3, 6, 8])
+    (spec, *_) = init_table.runs(init_table.Settings(epochs=1))
+    assert spec["decay_epochs"] == [1, 1]  # none before the first epoch
 
 
 def test_an_option_from_the_command_line_makes_the_same_runs():

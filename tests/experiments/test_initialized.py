@@ -1,5 +1,6 @@
 """One run from an initialisation: what is trained, with what rate, and what diverges."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -171,10 +172,12 @@ def test_holes_depend_on_the_seed_and_the_step():
     assert (np.array(first) != batches(dataclasses.replace(run, seed=1), 0)).any()
 
 
-def test_augmentation_and_holes_are_for_training_alone(plain):
-    changed = run(augment=True, cutout=4)
-    assert changed["train_curve"] != plain["train_curve"]
-    assert not changed["diverged"]
+def test_augmentation_and_holes_are_for_training_alone():
+    still = {"learning_rate": 1e-12}  # the network stays as it began
+    bare, changed = run(**still), run(**still, augment=True, cutout=4)
+    assert changed["train_curve"] != bare["train_curve"]
+    for name in ("test_curve", "validation_accuracy"):
+        assert changed[name] == bare[name]
 
 
 def test_a_run_that_diverges_ends_there_with_the_accuracy_of_chance(plain, tmp_path):
@@ -189,12 +192,32 @@ def test_a_run_that_diverges_ends_there_with_the_accuracy_of_chance(plain, tmp_p
     assert run() == plain
 
 
+def test_a_resumed_run_that_diverges_leaves_nothing_to_the_next(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(initialized, "BACKUP_SECONDS", 0)
+
+    def broken(self, epoch, logs=None):
+        if epoch == 2:
+            raise RuntimeError("broken off")
+
+    def poisoned(self, epoch, logs=None):
+        assert epoch == 2
+        self.model.trainable_variables[0].assign(self.model.trainable_variables[0] * np.nan)
+
+    for act, error in ((broken, pytest.raises(RuntimeError, match="off")), (poisoned, None)):
+        callback = type("Acts", (keras.callbacks.Callback,), {"on_epoch_begin": act})()
+        with error or contextlib.nullcontext():
+            context = Context(backups=tmp_path, callbacks=(callback,))
+            result = initialized.execute(TINY.spec, context)
+    assert (result["diverged"], len(result["test_curve"])) == (True, 2)
+    assert run() == plain
+
+
 @pytest.mark.slow
 def test_recomputation_changes_nothing():
-    deep = RESIDUAL | {"depth": 14, "epochs": 1}
-    found, same = run(**deep), run(**deep, recompute=2)
-    assert found["train_curve"] == pytest.approx(same["train_curve"], abs=0.05)
-    assert found["test_accuracy"] == pytest.approx(same["test_accuracy"], abs=0.05)
+    plain, recomputed = Watch(), Watch()
+    run(plain, **RESIDUAL | {"depth": 14, "epochs": 2})
+    run(recomputed, **RESIDUAL | {"depth": 14, "epochs": 2, "recompute": 2})
+    assert recomputed.losses == pytest.approx(plain.losses, rel=1e-4)
 
 
 def test_a_step_is_timed():
@@ -215,6 +238,7 @@ def test_a_step_is_timed():
         ({"scheme": "hanin"}, "'hanin' is for residual networks. Received: network='mlp'"),
         ({"learning_rate": 0.0}, "Expected learning_rate > 0"),
         ({"recompute": 2}, "Received: network='mlp', recompute=2"),
+        ({"validation": 0.001}, "Nothing is held out to choose settings with"),
         ({"batch_size": 49}, "batch_size=49 for 48 images of 'digits'"),
         ({"train_size": 10_000}, "Not enough training examples"),
         ({"dataset": "digit"}, "Did you mean 'digits'?"),

@@ -175,10 +175,10 @@ def test_the_table_has_the_ends_and_the_growth():
     mlp, residual = made.tables(rows)
     assert [row[0] for row in mlp.rows] == list(init_propagation.ARMS["mlp"])
     assert (mlp.rows[0][1].text, mlp.rows[0][1].published) == ("1.05 ± 0.071", "1")
-    assert mlp.rows[2][3].published == "1"
-    assert mlp.rows[2][4] == "0.8000"
+    assert mlp.rows[-1][3].published == "1"  # the backward form
+    assert mlp.rows[-1][4] == "0.8000"
     assert residual.rows[0][1].published == "1.41 to 1.65"
-    assert residual.rows[-1][1:3] == (init_propagation.Cell("0 ± 0"), "0.0000")
+    assert residual.rows[-2][1:3] == (init_propagation.Cell("0 ± 0"), "0.0000")  # "He, g = 1"
     _, draw = made.figures(records)["init_propagation_residual_10_8"]
     picture = draw()
     lines = drawn.lines(picture.axes[1])

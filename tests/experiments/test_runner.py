@@ -181,6 +181,18 @@ def test_runs_that_are_executed_together(task, store, monkeypatch):
     assert store.state(SPECS[3])[1].startswith("ValueError: diverged")
 
 
+@pytest.mark.parametrize("error", [UsageError("not prepared"), KeyboardInterrupt()])
+@pytest.mark.parametrize("is_together", [True, False])
+def test_what_ends_the_command_leaves_its_batch_undone(task, store, error, is_together):
+    task.batch_key = lambda spec: 0
+    task.execute_together = lambda specs, context: fails(error if is_together else ValueError())()
+    task.acts = {2: fails(error)}
+    with pytest.raises(type(error)):
+        runner.perform(SPECS, store, Context())
+    assert task.executed == ([] if is_together else [0, 1, 2])
+    assert store.states(SPECS)["missing"] == (5 if is_together else 3)
+
+
 def test_a_result_that_cannot_be_kept_fails_alone(task, store):
     task.batch_key = lambda spec: 0
     task.execute_together = lambda specs, context: [
