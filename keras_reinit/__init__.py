@@ -5,7 +5,16 @@
 
 import importlib
 
-from keras_reinit import analysis, backbones, callbacks, initializers, layers, rounds, training
+from keras_reinit import (
+    analysis,
+    backbones,
+    callbacks,
+    distribution,
+    initializers,
+    layers,
+    rounds,
+    training,
+)
 from keras_reinit.initializers import initialize
 from keras_reinit.model import Block, ReinitModel
 from keras_reinit.weights import (
@@ -28,6 +37,7 @@ __all__ = [
     "analysis",
     "backbones",
     "callbacks",
+    "distribution",
     "init_norms",
     "initialize",
     "initializers",

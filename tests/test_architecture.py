@@ -21,7 +21,7 @@ MAX_LINES = 450
 # The rooms of the package from the ground up. A module imports from its own floor and from below.
 FLOORS = (
     ("core",),
-    ("layers", "rounds", "weights"),
+    ("distribution", "layers", "rounds", "weights"),
     ("blocks", "model"),
     ("backbones", "callbacks", "initializers"),
     ("analysis", "training", "tuner"),

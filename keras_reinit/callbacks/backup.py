@@ -7,6 +7,7 @@ import time
 import h5py
 import keras
 
+from keras_reinit import distribution
 from keras_reinit.callbacks.state import StateInWeights
 
 _ATTRIBUTE = "_keras_reinit_backup"
@@ -21,15 +22,17 @@ class Backup(keras.callbacks.Callback):
     it, so that a kill inside the write leaves the old; a backup of another architecture is refused
     with the reason; and the model can be trained again after a resumed training.
 
+    With several workers the first one alone writes the file, and all read it.
+
     Args:
-        backup_dir: directory for the file, for this training alone.
+        backup_dir: directory for the file, for this training alone, which all workers see.
         delete_checkpoint: remove the backup at the end of training.
         interval: seconds that pass at least between two backups, for short epochs; 0 for a backup
             after every epoch. What is trained since the last one is trained again after a kill.
 
     Raises:
         ValueError: if `backup_dir` is empty or `interval` negative. In `fit`: if the model is not
-            built, or the backup there is that of another architecture.
+            built, the backup there is that of another architecture, or workers see different ones.
 
     Example:
         >>> # The same command again after a kill goes on where it was.
@@ -80,6 +83,12 @@ class Backup(keras.callbacks.Callback):
             raise ValueError(
                 f"Model '{self.model.name}' has no weights yet to restore. Build it before `fit`"
             )
+        distribution.check_workers_agree(
+            self.model,
+            "next epoch",
+            self.next_epoch,
+            f"Give all a `backup_dir` that all see. Here it is '{self.backup_dir}'",
+        )
         if self._file.exists():
             if self.model.optimizer is not None and not self.model.optimizer.built:
                 self.model.optimizer.build(self.model.trainable_variables)
@@ -91,22 +100,23 @@ class Backup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._epoch = epoch
-        if time.monotonic() - self._written < self.interval:
+        due = time.monotonic() - self._written >= self.interval
+        if self.interval and not distribution.from_workers(self.model, due)[0]:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(self._unfinished, overwrite=True)
-        with h5py.File(self._unfinished, "a") as file:
-            file.attrs["architecture"] = self._architecture()
-            file.attrs["epoch"] = epoch
-        with open(self._unfinished, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(self._unfinished, self._file)
+        distribution.save_weights(self.model, self._unfinished)
+        if distribution.writes(self.model):
+            with h5py.File(self._unfinished, "a") as file:
+                file.attrs["architecture"] = self._architecture()
+                file.attrs["epoch"] = epoch
+            with open(self._unfinished, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(self._unfinished, self._file)
         self._written = time.monotonic()
 
     def on_train_end(self, logs=None):
         self.model._initial_epoch = None
         self._holder.detach(self.model, _ATTRIBUTE)
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and distribution.writes(self.model):
             self._file.unlink(missing_ok=True)
             self._unfinished.unlink(missing_ok=True)
             if self._file.parent.exists() and not any(self._file.parent.iterdir()):

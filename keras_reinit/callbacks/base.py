@@ -8,13 +8,14 @@ callbacks. So a training that is killed anywhere and resumed takes the same deci
 
 import json
 import math
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_reinit import core
+from keras_reinit import core, distribution
 from keras_reinit.callbacks.state import StateInWeights
 from keras_reinit.model import ReinitModel
 from keras_reinit.rounds import Progress, Rule, positive_int
@@ -168,7 +169,8 @@ class ReinitCallback(keras.callbacks.Callback):
             raise ValueError("One re-initialisation method a training. Received: two callbacks")
         self.check_model()
         self.number_of_rounds(model)
-        if self.seed is None and _worker_count(model) > 1:
+        distribution.check_replicas(model)
+        if self.seed is None and distribution.worker_count(model) > 1:
             raise ValueError(
                 "With several workers each would draw a seed of its own and their weights would "
                 "drift apart. Received: seed=None. Expected an int"
@@ -177,6 +179,8 @@ class ReinitCallback(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._holder.listening:
+            self._check_workers(epoch)
         self._holder.listening = False
         self._entries = 0
         self._seen = {}
@@ -242,6 +246,7 @@ class ReinitCallback(keras.callbacks.Callback):
         if self.reset_optimizer and self._fitted.optimizer is not None:
             reset_optimizer(self._fitted.optimizer, self._state.learning_rate)
         self._state = replace(self._state, round=index, progress=Progress(), best_weights=[])
+        self._check_workers_weights()
 
     def _cut_learning_rate(self, cuts):
         rates = self._state.learning_rate
@@ -349,6 +354,35 @@ class ReinitCallback(keras.callbacks.Callback):
                 "keras_reinit.callbacks.Backup survives a kill inside its write"
             )
 
+    def _check_workers(self, epoch):
+        """That all workers begin the same training, from the same epoch and weights."""
+        if distribution.worker_count(self._fitted) == 1:
+            return
+        distribution.check_workers_agree(
+            self._fitted,
+            "method's CRC",
+            zlib.crc32(self._identity().encode()),
+            f"Give all the same method, seed and other arguments included: here {self._identity()}",
+        )
+        distribution.check_workers_agree(
+            self._fitted,
+            "epoch",
+            epoch,
+            "Each was resumed from a backup of its own: give all one directory that all see, with "
+            "keras_reinit.callbacks.Backup, of which the first worker writes the file",
+        )
+        self._check_workers_weights()
+
+    def _check_workers_weights(self):
+        if distribution.worker_count(self._fitted) > 1:
+            distribution.check_workers_agree(
+                self._fitted,
+                "weights' CRC",
+                distribution.digest(self._fitted.trainable_variables),
+                "A callback on one of them must have changed weights in its own way, by a random "
+                "state of its own, say: seed all alike",
+            )
+
     def _check_not_resumed(self, epoch):
         if epoch and getattr(self._fitted, "_initial_epoch", None) == epoch:
             raise ValueError(
@@ -364,14 +398,3 @@ def _student(model):
 def _floats(logs):
     """The scalar ones: a rule monitors no other."""
     return {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-
-
-def _worker_count(model):
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.process_count()
-    resolver = getattr(getattr(model, "distribute_strategy", None), "cluster_resolver", None)
-    if resolver is None:
-        return 1
-    return sum(map(len, resolver.cluster_spec().as_dict().values()))

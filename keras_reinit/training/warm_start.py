@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_reinit import distribution
 from keras_reinit.callbacks import Backup
 from keras_reinit.callbacks.base import ReinitCallback
 from keras_reinit.callbacks.state import StateInWeights
@@ -164,10 +165,10 @@ class WarmStart:
                 f"Received: until={until!r}"
             )
         self.batch_size = positive_int("batch_size", batch_size)
-        if seed is None and backup_dir is not None:
+        if seed is None and (backup_dir is not None or distribution.worker_count(model) > 1):
             raise ValueError(
-                "A run that can be resumed needs a seed that is the same again. Received: "
-                f"seed=None, {backup_dir=}. Expected an int"
+                "A run that can be resumed, or has several workers, needs a seed that is the same "
+                f"for all. Received: seed=None, {backup_dir=}. Expected an int"
             )
         self.seed = resolve_seed(seed)
         self.perturb_first = perturb_first
@@ -195,6 +196,8 @@ class WarmStart:
                 of other data (as far as numbers of examples tell).
         """
         done = self._restore()
+        where = f"Give all a `backup_dir` that all see. Here it is {self.backup_dir}"
+        distribution.check_workers_agree(self.model, "finished stages", len(done), where)
         for number, data in enumerate(stages):
             if number < len(done):
                 _check_same(done[number], data)
@@ -272,12 +275,12 @@ class WarmStart:
     def _keep(self, done):
         if self.backup_dir is None:
             return
-        self.backup_dir.mkdir(parents=True, exist_ok=True)
         meta = {"identity": self._identity(), "stages": list(map(dataclasses.asdict, done))}
         unfinished = self.backup_dir / "unfinished.weights.h5"
         with _carried(self.model, lambda: (meta, []), None):
-            self.model.save_weights(unfinished, overwrite=True)
-        os.replace(unfinished, self._file())
+            distribution.save_weights(self.model, unfinished)
+        if distribution.writes(self.model):
+            os.replace(unfinished, self._file())
 
     def _restore(self):
         if self.backup_dir is None or not self._file().exists():
