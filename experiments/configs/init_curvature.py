@@ -2,7 +2,7 @@
 
 Paper: Arpit et al. 2019, curvature (a table of the poster).
 Command: `python -m experiments run init_curvature --size smoke`
-Cost: smoke, 18 runs of a narrow ResNet-56: 14 minutes on one CPU core (estimated). Paper, 24 runs
+Cost: smoke, 18 runs of a narrow ResNet-56: 13 minutes of a CPU core. Paper, 24 runs
 of WRN-40-10 and ResNet-164: accelerators.
 
 The logarithm of the largest absolute eigenvalue of the Hessian, by 40 power iterations over a tenth
@@ -221,7 +221,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "18 runs of a narrow ResNet-56, 14 minutes on one CPU core (estimated)",
+        "smoke": "18 runs of a narrow ResNet-56, 13 minutes of a CPU core",
         "paper": "24 runs of WRN-40-10 and ResNet-164: accelerators",
     },
     runs=runs,

@@ -2,7 +2,7 @@
 
 Paper: Arpit et al. 2019 (poster), MLP depth.
 Command: `python -m experiments run init_depth --size smoke`
-Cost: smoke, 144 runs of 540 steps: 20 minutes of a CPU core (estimated). Paper, 720 runs of some
+Cost: smoke, 144 runs of 540 steps: 31 minutes of a CPU core. Paper, 720 runs of some
 84,000 steps: accelerators.
 
 MNIST; 2 to 200 hidden layers; directions orthogonal or Gaussian ("He"). The poster gives no units,
@@ -31,7 +31,7 @@ EXPERIMENT = depth_experiment(
         "paper": DepthSettings(dataset=("mnist",), width=500.0, seeds=5),
     },
     cost={
-        "smoke": "144 runs, 20 minutes of a CPU core (estimated)",
+        "smoke": "144 runs, 31 minutes of a CPU core",
         "paper": "720 runs of 84,000 steps: accelerators",
     },
 )

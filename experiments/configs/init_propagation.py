@@ -2,7 +2,7 @@
 
 Paper: Arpit et al. 2019, propagation (Figure 1, which is not on the poster).
 Command: `python -m experiments run init_propagation --size smoke`
-Cost: smoke, 60 runs: 8 minutes on one CPU core (estimated). Paper, 120 runs: 15 minutes there
+Cost: smoke, 60 runs: 19 minutes of a busy CPU core. Paper, 120 runs: 15 minutes there
 (estimated).
 
 Examples and, as in the authors' public program (github.com/victorcampos7/weightnorm-init), the
@@ -182,7 +182,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "60 runs, 8 minutes on one CPU core (estimated)",
+        "smoke": "60 runs, 19 minutes of a busy CPU core",
         "paper": "120 runs, 15 minutes on one CPU core (estimated)",
     },
     runs=runs,

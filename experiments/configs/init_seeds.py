@@ -2,8 +2,8 @@
 
 Paper: Arpit et al. 2019 (poster), seeds.
 Command: `python -m experiments run init_seeds --size smoke`
-Cost: smoke, 800 runs of WRN-22 with a quarter of its filters, 30 steps each: 16 minutes of a CPU
-core (estimated). Paper, 800 runs of WRN-40-10 of 1050 steps: accelerators.
+Cost: smoke, 800 runs of WRN-22 with a quarter of its filters, 30 steps each: 22 minutes of a CPU
+core. Paper, 800 runs of WRN-40-10 of 1050 steps: accelerators.
 
 A run survives that reaches epoch 3 without diverging: its loss is finite in each of three epochs.
 That it learns is another matter, so that the training accuracy of survivors stands beside. All
@@ -165,7 +165,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "800 runs, 16 minutes of a CPU core (estimated)",
+        "smoke": "800 runs, 22 minutes of a CPU core",
         "paper": "800 runs of WRN-40-10, 3 epochs each: accelerators",
     },
     runs=runs,

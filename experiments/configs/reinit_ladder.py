@@ -2,8 +2,8 @@
 
 Paper: Zaidi et al. 2022 (poster), the table and "up to 25 times".
 Command: `python -m experiments run reinit_ladder --size smoke`
-Cost: smoke, 96 runs of a narrow ResNet-18 on 200 images, 100 seconds of a CPU core each: 3 hours,
-or half of that where two processes share the store (estimated from one run of each kind). Paper,
+Cost: smoke, 96 runs of a narrow ResNet-18 on 200 images, 60 seconds of a CPU core each: 1.6
+hours, or half of that where two processes share the store. Paper,
 468 runs of 78,000 steps: some 200 hours of an accelerator (a guess).
 
 Five rungs: no regulariser; flips and crops; and weight decay; and a cosine in each round; and one
@@ -234,7 +234,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "96 runs, 3 hours of a CPU core (estimated)",
+        "smoke": "96 runs, 1.6 hours of a CPU core",
         "paper": "468 runs of 78,000 steps: accelerators",
     },
     runs=runs,

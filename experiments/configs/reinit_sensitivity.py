@@ -141,7 +141,7 @@ EXPERIMENT = Experiment(
         "smoke": Settings(
             **regularizing.SMOKE,
             seeds=1,
-            epochs=80,
+            epochs=40,
             learning_rates=(0.01, 0.03, 0.1, 0.3),
             weight_decays=(0.0, 5e-4, 5e-3),
         ),
