@@ -141,7 +141,10 @@ def figures(records):
     def draw():
         from keras_reinit.analysis import plots
 
-        return plots.lines(panels, "learning rate", "survivors [%]", log=True)
+        picture = plots.lines(panels, "learning rate", "survivors [%]", log=True)
+        for axes in picture.axes:
+            axes.set_ylim(-5, 105)
+        return picture
 
     caption = "Share of seeds that survive the first epochs of a wide ResNet."
     return {"init_seeds": (caption, draw)} if panels else {}
