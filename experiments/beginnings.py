@@ -8,7 +8,7 @@ import itertools
 import statistics
 
 from experiments.experiment import Experiment, distinct
-from experiments.initializing import ARMS, PAPER, arm_of
+from experiments.initializing import ARMS, PAPER, named
 from experiments.options import option
 from experiments.report.statistics import deviation, grouped, percent, seeds_of
 from experiments.report.tables import MISSING, Cell, Table
@@ -112,8 +112,7 @@ def by_arm(records, *place):
         "runs", whatever their rate, and of those of them that diverged, "diverged_runs".
     """
     rows = []
-    named = [record | {"arm": arm_of(record)} for record in records]
-    for values, members in grouped(named, *place, "arm").items():
+    for values, members in grouped(named(records), *place, "arm").items():
         rates = grouped(members, "learning_rate")
         best = max(rates, key=lambda rate: _validated(rates[rate])) if len(rates) > 1 else None
         chosen = members if best is None else rates[best]

@@ -79,9 +79,14 @@ def initialize(model, arm, name, seed, batch=None):
     kr.initialize(model, arm["scheme"], arm["v"], seed=seed, **options)
 
 
+def named(records):
+    """The records, each with the name of its arm as "arm"."""
+    return [record | {"arm": arm_of(record)} for record in records]
+
+
 def arm_of(record):
-    """The name of a run's arm."""
-    arm = {key: record[key] for key in ("norm", "scheme", "v")}
+    """The name of a run's arm; a record without "norm" is one of weight normalisation."""
+    arm = {"norm": record.get("norm", "weight"), "scheme": record["scheme"], "v": record["v"]}
     return next((name for name, values in ARMS.items() if values == arm), _described(arm))
 
 

@@ -1,11 +1,29 @@
 """Processes that are killed in the middle of their work."""
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
+
+RUN = """
+import json, pathlib, sys
+import keras
+from experiments import experiment
+from experiments.experiment import Context
+
+class Slow(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        print(epoch, flush=True)
+        sys.stdin.readline()
+
+spec, settings = map(json.loads, sys.argv[2:])
+task = experiment.task(spec)
+vars(task).update(settings)
+task.execute(spec, Context(backups=pathlib.Path(sys.argv[1]), callbacks=(Slow(),)))
+"""
 
 
 def run_until(is_last, *arguments):
@@ -35,3 +53,16 @@ def run_until(is_last, *arguments):
             process.stdin.write("\n")
             process.stdin.flush()
     raise AssertionError("The process ended before it was killed:\n" + "".join(printed))
+
+
+def kill_run(spec, folder, epoch, **settings):
+    """Execute a run of the experiments and kill it at the end of an epoch, before its backup.
+
+    Args:
+        spec: of the run.
+        folder: of the backups, one after each epoch.
+        epoch: the last one.
+        **settings: other constants of the task's module.
+    """
+    settings = json.dumps({"BACKUP_SECONDS": 0, **settings})
+    run_until(lambda line: line == str(epoch), "-c", RUN, folder, json.dumps(spec), settings)

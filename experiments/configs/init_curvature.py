@@ -114,11 +114,7 @@ def _name(network, depth):
 
 
 def _by_arm(records):
-    found: dict = {}
-    for record in records:
-        arm = initializing.arm_of({"norm": "weight", **record})
-        found.setdefault(arm, []).append(record)
-    return found
+    return grouped(initializing.named(records), "arm")
 
 
 def tables(rows):

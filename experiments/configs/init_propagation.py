@@ -85,7 +85,7 @@ def _arguments(arm):
 def _arm(record):
     if record["direction"] == "backward":
         return BACKWARD
-    return initializing.arm_of({"norm": "weight", **record})
+    return initializing.arm_of(record)
 
 
 def summarize(records):
@@ -108,10 +108,7 @@ def summarize(records):
 
 
 def _by_arm(records):
-    found: dict = {}
-    for record in records:
-        found.setdefault(_arm(record), []).append(record)
-    return found
+    return grouped([record | {"arm": _arm(record)} for record in records], "arm")
 
 
 def tables(rows):

@@ -18,7 +18,7 @@ import statistics
 from experiments import beginnings
 from experiments.beginnings import PAPER, TITLES
 from experiments.experiment import Experiment
-from experiments.initializing import NETWORKS, arm_of
+from experiments.initializing import NETWORKS, named
 from experiments.options import option
 from experiments.report.statistics import grouped, percent
 from experiments.report.tables import Cell, Table
@@ -75,8 +75,7 @@ def summarize(records):
     """One row a data set, network and arm: its mean errors of all combinations, sorted."""
     rows = []
     place = ("dataset", "network", "depth", "arm")
-    named = [record | {"arm": arm_of(record)} for record in records]
-    for values, members in grouped(named, *place).items():
+    for values, members in grouped(named(records), *place).items():
         cells = grouped(members, "learning_rate", "momentum", "weight_decay").values()
         errors = sorted(
             statistics.fmean(1 - record["test_accuracy"] for record in runs) for runs in cells

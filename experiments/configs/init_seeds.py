@@ -19,7 +19,7 @@ import statistics
 from experiments import beginnings
 from experiments.beginnings import PAPER
 from experiments.experiment import Experiment
-from experiments.initializing import arm_of
+from experiments.initializing import named
 from experiments.options import option
 from experiments.report.statistics import deviation, grouped, percent, seeds_of
 from experiments.report.tables import Cell, Table
@@ -67,9 +67,8 @@ def runs(settings):
 def summarize(records):
     """One row a data set, network, warm-up, arm and learning rate: who survived, and how well."""
     rows = []
-    named = [record | {"arm": arm_of(record)} for record in records]
     place = ("dataset", "depth", "width", "epochs", "warmup", "arm", "learning_rate")
-    for values, members in grouped(named, *place).items():
+    for values, members in grouped(named(records), *place).items():
         survivors = [r["train_curve"][-1] for r in members if not r["diverged"]]
         rows.append(
             {

@@ -101,9 +101,7 @@ def step_key(spec):
 def seconds_per_step(spec):
     """The time of a product, measured on a batch of random images; it is traced before."""
     run = dataclasses.replace(_run(spec), iterations=1, images=BATCH)
-    _, shape, classes = initialized.KNOWN.get(run.dataset, initialized.OTHERS)
-    if run.image_size:
-        shape = (run.image_size, run.image_size, shape[-1])
+    shape, classes = initialized.planned(run.dataset, run.image_size)
     model = _network(run.network, shape, classes, run.depth, run.width)
     x = np.random.default_rng(0).normal(size=(BATCH, *shape)).astype("float32")
     y = np.arange(BATCH) % classes

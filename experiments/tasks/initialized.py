@@ -218,11 +218,15 @@ def step_key(spec):
 def seconds_per_step(spec):
     """The time of an optimizer step, measured on random images."""
     run = _run(spec)
-    _, shape, classes = KNOWN.get(run.dataset, OTHERS)
-    if run.image_size:
-        shape = (run.image_size, run.image_size, shape[-1])
+    shape, classes = planned(run.dataset, run.image_size)
     model = _model(run, shape, classes)
     return protocol.seconds_per_step(model, shape, classes, run.batch_size)
+
+
+def planned(dataset, image_size):
+    """The shape of an image and the number of classes, for a plan: no data set is looked into."""
+    _, shape, classes = KNOWN.get(dataset, OTHERS)
+    return (image_size, image_size, shape[-1]) if image_size else shape, classes
 
 
 def _run(spec):

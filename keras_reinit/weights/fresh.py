@@ -143,9 +143,10 @@ def _initializers(layer, seed=None):
 def _kept(layer, own):
     """The initializers of an earlier draw, where nothing about the layer has changed since."""
     try:
-        description = copy.deepcopy(_config(layer)), [(tuple(v.shape), v.dtype) for v in own]
+        description = _config(layer), [(tuple(v.shape), v.dtype) for v in own]
         if layer in _KEPT and _KEPT[layer][0] == description:
             return _KEPT[layer][1]
+        description = copy.deepcopy(description)  # a layer may change its config in place
     except Exception:  # arrays in a config, or none at all: `_rebuilt` explains
         return None
     initializers = _twins_initializers(layer, own)

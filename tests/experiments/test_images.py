@@ -14,7 +14,7 @@ from experiments import data, experiment
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.tasks import images
-from tests.killed import run_until
+from tests.killed import kill_run
 
 TINY = images.ImageRun(
     dataset="digits",
@@ -205,23 +205,6 @@ def test_the_probe_times_a_step_without_the_data():
     assert images.step_key(spec) != images.step_key(dataclasses.replace(TINY, image_size=16).spec)
 
 
-CHILD = """
-import json, sys, pathlib, keras
-from experiments.experiment import Context
-from experiments.tasks import images
-
-images.BACKUP_SECONDS, images.NOISE_DRAWS = 0, 1
-
-class Slow(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        print(epoch, flush=True)
-        sys.stdin.readline()
-
-spec = json.loads(sys.argv[1])
-images.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
-"""
-
-
 class Epochs(keras.callbacks.Callback):
     """Remembers which epochs were trained."""
 
@@ -238,7 +221,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     spec = dataclasses.replace(TINY, test_curve=True, augment=True).spec
     expected = images.execute(spec, Context())
 
-    run_until(lambda line: line == "5", "-c", CHILD, json.dumps(spec), tmp_path)
+    kill_run(spec, tmp_path, epoch=5, NOISE_DRAWS=1)
     assert len(list(tmp_path.glob("*.jsonl"))) == 1
 
     epochs = Epochs()

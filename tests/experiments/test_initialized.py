@@ -13,7 +13,7 @@ from experiments import data, experiment, initializing
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.tasks import initialized
-from tests.killed import run_until
+from tests.killed import kill_run
 
 TINY = initialized.InitializedRun(
     dataset="digits",
@@ -249,24 +249,6 @@ def test_what_cannot_start_says_why(changes, message):
         initialized.check(dataclasses.replace(TINY, **changes).spec, Context())
 
 
-CHILD = """
-import json, pathlib, sys
-import keras
-from experiments.experiment import Context
-from experiments.tasks import initialized
-
-initialized.BACKUP_SECONDS = 0
-
-class Slow(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        print(epoch, flush=True)
-        sys.stdin.readline()
-
-spec = json.loads(sys.argv[1])
-initialized.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
-"""
-
-
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     everything = {"augment": True, "cutout": 4, "warmup": 3.0, "weight_decay": 1e-3}
@@ -274,7 +256,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     whole = Watch()
     expected = initialized.execute(spec, Context(callbacks=(whole,)))
 
-    run_until(lambda line: line == "2", "-c", CHILD, json.dumps(spec), tmp_path)
+    kill_run(spec, tmp_path, epoch=2)
 
     rest = Watch()
     assert initialized.execute(spec, Context(backups=tmp_path, callbacks=(rest,))) == expected

@@ -14,7 +14,7 @@ from experiments import data, experiment
 from experiments.errors import UsageError
 from experiments.experiment import Context
 from experiments.tasks import regularized
-from tests.killed import run_until
+from tests.killed import kill_run
 
 TINY = regularized.RegularizedRun(
     dataset="digits",
@@ -223,23 +223,6 @@ def test_the_probe_times_a_step_without_the_data():
     assert regularized.steps(spec | {"train_size": None}) == 4 * (30_000 // 12)
 
 
-CHILD = """
-import json, sys, pathlib, keras
-from experiments.experiment import Context
-from experiments.tasks import regularized
-
-regularized.BACKUP_SECONDS = 0
-
-class Slow(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        print(epoch, flush=True)
-        sys.stdin.readline()
-
-spec = json.loads(sys.argv[1])
-regularized.execute(spec, Context(backups=pathlib.Path(sys.argv[2]), callbacks=(Slow(),)))
-"""
-
-
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     everything = BORN_AGAIN | {"schedule": "cosine", "augment": True, "noise": 0.3}
@@ -247,7 +230,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     whole = Watch()
     expected = regularized.execute(spec, Context(callbacks=(whole,)))
 
-    run_until(lambda line: line == "3", "-c", CHILD, json.dumps(spec), tmp_path)
+    kill_run(spec, tmp_path, epoch=3)
 
     rest = Watch()
     assert regularized.execute(spec, Context(backups=tmp_path, callbacks=(rest,))) == expected
