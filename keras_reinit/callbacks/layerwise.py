@@ -87,7 +87,9 @@ class LayerwiseReinit(ReinitCallback):
 
     def start_round(self, index, seed):
         block = index // self.iterations
-        with restored_on_error(self.model.weights):
+        drawn = {id(slot.variable) for slot in self.model.slots_above(block)}
+        kept = [variable for variable in self.model.weights if id(variable) not in drawn]
+        with restored_on_error(kept):
             if self.rescale is not None:
                 self.model.rescale(block, self.rescale)
             if self.normalize:
