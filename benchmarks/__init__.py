@@ -1,1 +1,1 @@
-"""Speed, as ratios within one run: `python -m benchmarks.fit_overhead`, `... .redraw`."""
+"""Speed, as ratios within one run: `python -m benchmarks` for all, `... -m benchmarks.NAME`."""

@@ -59,7 +59,7 @@ def main():
     seconds = in_turn(
         options.repeats, supply=supply_timer(stream), demand=demand_timer(model, cached)
     )
-    ratios = {"supply / demand": ratio(seconds["demand"], seconds["supply"])}
+    ratios = {"supply / demand": ratio(seconds["demand"], seconds["supply"], at_least=1)}
     title = f"a batch of {BATCH} images of {SIDE}x{SIDE}: augmented, and trained on by scnn"
     report(title, seconds, ratios, options.json)
 
