@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import datetime
+import functools
 import os
 import pathlib
 import sys
@@ -72,6 +73,7 @@ def _parser(arguments):
     runs = commands.add_parser("run", help="one table or figure: does what is missing")
     for each in _named(runs):
         _add_run_options(each)
+        _add_device_options(each)
         each.set_defaults(command=_run)
 
     report = commands.add_parser("report", help="one page with everything that was run")
@@ -89,6 +91,7 @@ def _parser(arguments):
         help="for runs.sqlite, runs.csv, runs.json and the pictures (default: results/compare)",
     )
     _add_data_options(comparison)
+    _add_device_options(comparison)
     comparison.set_defaults(command=_compare)
 
     tuning = commands.add_parser("tune", help="search for a method and its parameters")
@@ -149,6 +152,27 @@ def _add_data_options(parser):
         "--take-over",
         action="store_true",
         help="also do runs that another machine, now gone, has begun",
+    )
+
+
+def _add_device_options(parser):
+    parser.add_argument(
+        "--workers",
+        type=number(int, 1),
+        default=1,
+        metavar="N",
+        help="processes that share the runs, the cores and the GPUs (default: 1)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where they are: on this machine, or on those of Ray (default: local)",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=("mirrored", "multiworker", "tpu"),
+        help="devices or machines (TF_CONFIG) that share each run (default: none)",
     )
 
 
@@ -259,21 +283,23 @@ def _perform(options, name, found, settings, path, json_files):
     from experiments.report.tables import as_text
 
     specs = found.runs(settings)
+    context = Context(options.data_dir, options.download)
+    perform = _engine(options, specs, context)
+    if perform is None:
+        return 0, []
     status = 0
     with Store(path) as store:
-        context = Context(
-            options.data_dir, options.download, backups=store.path.with_suffix(".backups")
-        )
+        context = dataclasses.replace(context, backups=store.path.with_suffix(".backups"))
         runner.check(specs, store, context)
         store.request(name, dataclasses.asdict(settings))
         before = store.states(specs)["finished"]
         try:
-            runner.perform(specs, store, context, options.take_over)
+            perform(specs, store, context, take_over=options.take_over)
         except KeyboardInterrupt:
             status = 130
             print("Interrupted. The same command does the rest.", file=sys.stderr)
         records = store.records(specs)
-        account, failed = runner.account(specs, store, before)
+        account, undone = runner.account(specs, store, before)
     rows = found.summarize(records) if records else []
     if records:
         print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n", flush=True)
@@ -283,7 +309,30 @@ def _perform(options, name, found, settings, path, json_files):
         content |= {"versions": versions(), "runs": records, "summary": rows}
         for file in json_files:
             write_json(file, content)
-    return status or int(failed > 0), records
+    return status or int(undone > 0), records
+
+
+def _engine(options, specs, context):
+    """The function that performs the runs, or None if this process has helped another one to."""
+    if options.strategy is None:
+        from experiments import cluster, runner, workers
+
+        if options.engine == "local" and options.workers == 1:
+            return runner.perform
+        engine = cluster if options.engine == "ray" else workers
+        return functools.partial(engine.perform, count=options.workers)
+    if options.workers > 1 or options.engine == "ray":
+        raise UsageError(
+            f"A strategy has all devices. Received: --strategy {options.strategy} --workers "
+            f"{options.workers} --engine {options.engine}. Expected no --workers, no --engine."
+        )
+    from experiments import replicas
+
+    place = replicas.place(options.strategy, specs)
+    if place.leads:
+        return place.perform
+    place.follow(context)
+    return None
 
 
 def _report(options):

@@ -1,5 +1,6 @@
 """What an experiment is, and the catalogue of those that exist."""
 
+import contextlib
 import dataclasses
 import importlib
 import pathlib
@@ -14,6 +15,11 @@ Spec = dict[str, Any]
 Record = dict[str, Any]
 
 
+def anywhere(spec):
+    """The place of a run that is executed as any program: a context manager that does nothing."""
+    return contextlib.nullcontext()
+
+
 @dataclasses.dataclass(frozen=True)
 class Context:
     """Where a run takes place: what does not change its result.
@@ -23,12 +29,14 @@ class Context:
         download: prepare a data set over the network where it is missing.
         callbacks: Keras callbacks for every training, such as a progress bar.
         backups: folder in which long runs keep a backup, to go on after a kill, or None.
+        place: from a spec to a context manager in which the run is executed.
     """
 
     data_dir: str | None = None
     download: bool = False
     callbacks: tuple = ()
     backups: pathlib.Path | None = None
+    place: Callable[[Spec], contextlib.AbstractContextManager] = anywhere
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 import keras_reinit as kr
+from experiments import protocol, replicas
 
 HIDDEN = (100, 100)  # units of the MLP, "three layers" with its head
 UNITS = 64  # of the recurrent layers in each direction, and of the words (ours)
@@ -71,15 +72,15 @@ def compiled(
     Returns:
         A compiled `keras.Model`.
     """
-    keras.utils.clear_session()
+    replicas.clear_session()
     model = network(name, shape, classes, norm, width, vocabulary)
     if penalty == "adversarial":
         model = Adversarial(model.input, model.output, strength)
     if weight_decay:
         for variable in model.trainable_variables:
             variable.regularizer = keras.regularizers.L2(weight_decay / 2)
-    loss = ConfidencePenalty(strength) if penalty == "confidence" else _cross_entropy()
-    _compile(model, optimizer, loss)
+    loss = ConfidencePenalty(strength) if penalty == "confidence" else None
+    protocol.compile_for(model, OPTIMIZERS[optimizer](), WHOLE_EPOCH, loss)
     return model
 
 
@@ -88,22 +89,8 @@ def body_and_head(model, optimizer):
     """All layers of a network but its head, and the head as a compiled model of its own."""
     layer = model.get_layer("head")
     head = keras.Model(layer.input, layer.output)
-    _compile(head, optimizer, _cross_entropy())
+    protocol.compile_for(head, OPTIMIZERS[optimizer](), WHOLE_EPOCH)
     return keras.Model(model.input, layer.input), head
-
-
-def _cross_entropy():
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def _compile(model, optimizer, loss):
-    model.compile(
-        OPTIMIZERS[optimizer](),
-        loss=loss,
-        metrics=["accuracy"],
-        steps_per_execution=WHOLE_EPOCH,
-        jit_compile=False,
-    )
 
 
 class ConfidencePenalty(keras.losses.Loss):

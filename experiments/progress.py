@@ -53,6 +53,12 @@ class Progress(keras.callbacks.Callback):
             self._bar.set_description_str(self._description(), refresh=False)
             self._move(self._done)
 
+    def reach(self, done):
+        """So many runs are done, by other processes."""
+        self.on_train_begin()
+        while self._done < done:
+            self.advance()
+
     def _move(self, position):
         """Forward only, also where a run consists of several trainings."""
         self._bar.update(max(position - self._bar.n, 0))

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 import keras_reinit as kr
+from experiments import replicas
 from keras_reinit.core import fold_in
 from keras_reinit.model import renew
 
@@ -41,17 +42,24 @@ class StopOnDivergence(keras.callbacks.Callback):
             raise Diverged(f"in epoch {epoch}")
 
 
-def compile_for(model, optimizer, steps):
+def compile_for(model, optimizer, steps, loss=None):
     """Compile a classifier so that one epoch is one call of the compiled step.
+
+    Not on several replicas: what joins these does not work in a loop over steps. There, batch
+    normalisation sees the batches of all of them, as it would on one.
 
     Args:
         model: `keras.Model` that returns logits.
         optimizer: Keras optimizer.
-        steps: optimizer steps of one epoch.
+        steps: optimizer steps of one epoch, or more.
+        loss: Keras loss, or None for cross-entropy.
     """
+    if replicas.count() > 1:
+        steps = 1
+        replicas.synchronize(model)
     model.compile(
         optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         steps_per_execution=steps,
         jit_compile=False,

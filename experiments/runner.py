@@ -29,12 +29,12 @@ def check(specs, store, context):
         UsageError: if one cannot for want of something that the user must bring, such as a prepared
             data set.
     """
-    for spec in _unfinished(specs, store):
+    for spec in unfinished(specs, store):
         experiment.task(spec).check(spec, context)
 
 
 def perform(specs, store, context, take_over=False):
-    """Run what is missing; several processes given the same store share the work.
+    """Run what is missing in this process.
 
     A run that raises is recorded as failed, and the others go on; the next command tries it again.
 
@@ -48,33 +48,50 @@ def perform(specs, store, context, take_over=False):
         UsageError: as `check`, or if the disk is full or the store cannot be written.
         KeyboardInterrupt: on an interrupt, SIGTERM too. The run under way is left undone.
     """
-    pending = _unfinished(specs, store)
+    pending = unfinished(specs, store)
     if not pending:
         return
     from experiments.progress import Progress
 
-    start = now()
-    with _terminable(), Progress(len(specs), len(specs) - len(pending)) as progress:
+    with terminable(), Progress(len(specs), len(specs) - len(pending)) as progress:
         context = dataclasses.replace(context, callbacks=(*context.callbacks, progress))
-        left = _attempt(pending, store, context, progress, start, take_over)
-        while 0 < len(left) < len(pending):  # a process that was at one of them may have died
-            pending, left = left, _attempt(left, store, context, progress, start, take_over)
+        share(pending, store, context, now(), take_over, progress.advance)
 
 
-def _unfinished(specs, store):
+def share(specs, store, context, since, take_over=False, advance=lambda: None):
+    """Run what nobody else does; several processes given the same store share the work.
+
+    Args:
+        specs: list of specs, none of them finished when this began.
+        store: `experiments.store.Store`.
+        context: `experiments.experiment.Context`.
+        since: a time as `experiments.store.now` tells it; what failed later is not run again.
+        take_over: as `perform`.
+        advance: function that is called for every run that is done, by whomever.
+
+    Raises:
+        UsageError: as `perform`.
+    """
+    left = _attempt(specs, store, context, since, take_over, advance)
+    while 0 < len(left) < len(specs):  # a process that was at one of them may have died
+        specs, left = left, _attempt(left, store, context, since, take_over, advance)
+
+
+def unfinished(specs, store):
+    """The specs of the runs that are still to be done, in their order."""
     return [spec for spec in specs if store.state(spec)[0] != "finished"]
 
 
-def _attempt(specs, store, context, progress, start, take_over):
+def _attempt(specs, store, context, since, take_over, advance):
     """Run what nobody else does; returns the others."""
     left = []
     for batch in batches(specs):
-        claimed = [spec for spec in batch if store.claim(spec, since=start, take_over=take_over)]
+        claimed = [spec for spec in batch if store.claim(spec, since, take_over)]
         if claimed:
             _run(claimed, store, context)
         for spec in batch:
             if spec in claimed or store.state(spec)[0] == "finished":
-                progress.advance()
+                advance()
             else:
                 left.append(spec)
     return left
@@ -123,7 +140,7 @@ def _run(specs, store, context):
             ) from error
         if len(specs) > 1:  # each alone: only what cannot go on fails
             try:
-                for spec in _unfinished(specs, store):
+                for spec in unfinished(specs, store):
                     _run([spec], store, context)
             except BaseException:
                 _release(specs, store)
@@ -137,9 +154,10 @@ def _run(specs, store, context):
 
 def _results(specs, context):
     task = experiment.task(specs[0])
-    if len(specs) == 1:
-        return [task.execute(specs[0], context)]
-    return task.execute_together(specs, context)
+    with context.place(specs[0]):
+        if len(specs) == 1:
+            return [task.execute(specs[0], context)]
+        return task.execute_together(specs, context)
 
 
 def _release(specs, store):
@@ -165,7 +183,7 @@ def summary(error):
 
 
 @contextlib.contextmanager
-def _terminable():
+def terminable():
     """Let SIGTERM, with which schedulers stop a job, end as an interrupt does."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -187,7 +205,7 @@ def account(specs, store, before):
 
     Returns:
         A str of one line, and one more for each failed run and each other process at work; and
-        the number of failed runs.
+        the number of runs that failed, or that nobody is at.
     """
     states = [(spec, *store.state(spec)) for spec in specs]
     counts = Counter(state for _, state, _ in states)
@@ -207,7 +225,7 @@ def account(specs, store, before):
         f"- {number} run by {worker}; if that machine is gone, --take-over"
         for worker, number in workers.items()
     ]
-    return "\n".join(lines), counts["failed"]
+    return "\n".join(lines), counts["failed"] + counts["missing"]
 
 
 def _short(spec, specs):

@@ -85,12 +85,15 @@ class Store:
 
     def records(self, specs):
         """The finished runs among some, in their order: `{**spec, **result, "seconds": s}`."""
-        rows = zip(specs, self._rows(specs), strict=True)
-        return [
-            {**spec, **json.loads(row["result"]), "seconds": round(row["seconds"], 3)}
-            for spec, row in rows
-            if row is not None and row["status"] == "finished"
-        ]
+        found = ((spec, self.result(spec)) for spec in specs)
+        return [{**spec, **each[0], "seconds": round(each[1], 3)} for spec, each in found if each]
+
+    def result(self, spec):
+        """What `finish` was given: (result, seconds), or None where a run is not finished."""
+        row = self._rows([spec])[0]
+        if row is None or row["status"] != "finished":
+            return None
+        return json.loads(row["result"]), row["seconds"]
 
     def states(self, specs):
         """How many runs are "finished", "failed", "running" and "missing": a `Counter`."""

@@ -10,6 +10,7 @@ import os
 import pathlib
 import tempfile
 import zlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -105,9 +106,8 @@ def _mirrored(devices):
     devices = devices or ["CPU:0"]
     # On CPUs the default is a collective, which a second strategy in the process breaks.
     on_gpu = all("GPU" in device.upper() for device in devices)
-    return tf.distribute.MirroredStrategy(
-        devices, None if on_gpu else tf.distribute.ReductionToOneDevice()
-    )
+    joined_by = None if on_gpu else tf.distribute.ReductionToOneDevice()
+    return _mended("MirroredStrategy")(devices, joined_by)
 
 
 def _multiworker(_):
@@ -119,7 +119,7 @@ def _multiworker(_):
             'workers, and with "index": 1 in that of the second: {"cluster": {"worker": '
             '["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'
         )
-    return _multiworker_class()()
+    return _mended("MultiWorkerMirroredStrategy")()
 
 
 def _tpu(address):
@@ -132,14 +132,17 @@ def _tpu(address):
 
 
 @functools.cache
-def _multiworker_class():
+def _mended(name):
     import tensorflow as tf
 
-    class MultiWorker(tf.distribute.MultiWorkerMirroredStrategy):
+    base: Any = getattr(tf.distribute, name)
+
+    class Mended(base):
         """Takes what Keras 3.15 gives to `reduce`, where TensorFlow's own raises.
 
-        Keras asks for the mean over replicas in two places: of a batch, a tuple, of which it wants
-        nothing but shapes (`_maybe_symbolic_build`); and of each metric, a scalar, over axis 0
+        Keras asks for the mean over replicas in two places: of a batch or a part of one, of which
+        it wants nothing but shapes (`_maybe_symbolic_build`), which replicas do not have in common
+        where they share a batch unevenly; and of each metric, a scalar, over axis 0
         (`reduce_per_replica`). No name of Keras is replaced, and a Keras that asks as TensorFlow
         wants it gets what TensorFlow gives: so there is no version to look at.
         """
@@ -154,7 +157,7 @@ def _multiworker_class():
         def _first(self, value):
             return self.experimental_local_results(value)[0]
 
-    return MultiWorker
+    return Mended
 
 
 # What the callbacks ask.

@@ -2,8 +2,8 @@
 
 Paper: Arpit et al. 2019 (poster), CNN depth.
 Command: `python -m experiments run init_cnn --size smoke`
-Cost: smoke, 64 runs of 270 steps: 11 minutes of a CPU core (estimated). Paper, 360 runs of 70,000
-steps: accelerators.
+Cost: smoke, 64 runs of 270 steps: 19 minutes of a busy CPU core. Paper, 360 runs of 70,000 steps:
+accelerators.
 
 CIFAR-10; a convolutional network without shortcuts of 5, 25 and 100 layers; directions orthogonal
 or Gaussian ("He"). The poster gives no filters, learning rates or epochs: these are ours. The
@@ -38,7 +38,7 @@ EXPERIMENT = depth_experiment(
         "paper": DepthSettings(depth=(5, 25, 100), seeds=5),
     },
     cost={
-        "smoke": "64 runs, 11 minutes of a CPU core (estimated)",
+        "smoke": "64 runs, 19 minutes of a CPU core",
         "paper": "360 runs of 70,000 steps: accelerators",
     },
 )

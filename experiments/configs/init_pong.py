@@ -46,7 +46,7 @@ class Settings:
     depth: int = option(100, "layers of the network, 6 n + 4", minimum=10)
     width: float = option(1.0, "multiplier of its filters and units", minimum=0.01)
     side: int = option(84, "height and width of a picture", minimum=8)
-    workers: int = option(6, "copies of the game", minimum=1)
+    games: int = option(6, "copies of the game", minimum=1)
     unroll: int = option(20, "actions of each copy between two updates", minimum=1)
     steps: int = option(7_000_000, "actions of all copies together", minimum=1)
     learning_rate: float = option(7e-4, "learning rate of RMSprop", minimum=0.0)
@@ -55,9 +55,9 @@ class Settings:
 def runs(settings):
     """One run an arm and seed."""
     values = dataclasses.asdict(settings)
-    arms, seeds = values.pop("arm"), values.pop("seeds")
+    arms, seeds, games = (values.pop(name) for name in ("arm", "seeds", "games"))
     return [
-        ActorCriticRun(**values, **ARMS[arm], seed=seed).spec
+        ActorCriticRun(**values, **ARMS[arm], workers=games, seed=seed).spec
         for arm, seed in itertools.product(arms, range(seeds))
     ]
 

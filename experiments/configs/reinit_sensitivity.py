@@ -2,9 +2,8 @@
 
 Paper: Zaidi et al. 2022 (poster), "less sensitive to LR/WD hyperparameter choices".
 Command: `python -m experiments run reinit_sensitivity --size smoke`
-Cost: smoke, 108 runs of a narrow ResNet-18 on 200 images, 80 seconds of a CPU core each: 2.4 hours,
-or half of that where two processes share the store (estimated from one run). Paper, 225 runs of
-78,000 steps: accelerators.
+Cost: smoke, 36 runs of a narrow ResNet-18 on 200 images, 29 seconds of a busy CPU core each: 17
+minutes, or half of that with `--workers 2`. Paper, 225 runs of 78,000 steps: accelerators.
 
 Augmentation and a cosine schedule for every arm; CIFAR-100 and ResNet-18, as on the poster. The
 grid is ours. A training that diverges counts with the accuracy of chance. Published as a picture
@@ -148,7 +147,7 @@ EXPERIMENT = Experiment(
         "paper": Settings(),
     },
     cost={
-        "smoke": "108 runs, 2.4 hours of a CPU core (estimated)",
+        "smoke": "36 runs, 17 minutes of a CPU core",
         "paper": "225 runs of 78,000 steps: accelerators",
     },
     runs=regularizing.grid,

@@ -1,5 +1,6 @@
 """Runs are done once, whoever does them, and one that fails does not stop the others."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -224,13 +225,18 @@ COMMAND = ["run", "synthetic_table4", "--l2", "0", ".01", ".02", ".05", ".1", "-
 RUNS = 3 * 5 * 2
 
 
-def started(folder, name):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+def started(folder, name, *options):
+    """The command as a process, at the head of a group of its own."""
+    command = [sys.executable, "-m", "experiments", *COMMAND, *options]
     with open(folder / f"{name}.txt", "w") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "experiments", *COMMAND, "--store", folder / "runs.sqlite"],
-            cwd=ROOT, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
+            [*command, "--store", folder / "runs.sqlite"],
+            cwd=ROOT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def wait_until(condition):
@@ -241,38 +247,44 @@ def wait_until(condition):
     raise AssertionError("It did not come to pass in two minutes.")
 
 
-@pytest.mark.slow
-def test_two_processes_one_of_them_killed(tmp_path):
-    """Every run is finished exactly once, by two processes, and the killed ones by the other."""
-    file = tmp_path / "runs.sqlite"
-    Store(file).__exit__()
-    connection = sqlite3.connect(file, timeout=60, isolation_level=None)
+@contextlib.contextmanager
+def logged(folder):
+    """A connection to a new store in which a table `log` tells who finished what."""
+    Store(folder / "runs.sqlite").__exit__()
+    connection = sqlite3.connect(folder / "runs.sqlite", timeout=60, isolation_level=None)
     connection.execute("CREATE TABLE log (spec TEXT, pid INTEGER)")
     connection.execute(
         "CREATE TRIGGER logged AFTER UPDATE ON runs WHEN new.status = 'finished' "
         "BEGIN INSERT INTO log VALUES (new.spec, new.pid); END"
     )
+    with contextlib.closing(connection):
+        yield connection
 
-    def by(process):
-        query = "SELECT spec FROM log WHERE pid = ?"
-        return [spec for (spec,) in connection.execute(query, (process.pid,))]
 
-    first, second = started(tmp_path, "first"), started(tmp_path, "second")
-    try:
-        wait_until(lambda: (by(first) and by(second)) or second.poll() is not None)
-        first.kill()
-        first.wait()
-        finished = by(first)
-        assert second.wait(timeout=120) == 0
-        done = [spec for (spec,) in connection.execute("SELECT spec FROM log")]
-        assert len(done) == len(set(done)) == RUNS
-        assert by(first) == finished
-        states = connection.execute("SELECT DISTINCT status FROM runs").fetchall()
-        assert states == [("finished",)]
-        printed = (tmp_path / "second.txt").read_text()
-        assert f"Runs: {RUNS}, finished {RUNS} (0 of them before)" in printed
-    finally:
-        for process in (first, second):
-            process.kill()
-            process.wait()
-        connection.close()
+@pytest.mark.slow
+def test_two_processes_one_of_them_killed(tmp_path):
+    """Every run is finished exactly once, by two processes, and the killed ones by the other."""
+    with logged(tmp_path) as connection:
+
+        def by(process):
+            query = "SELECT spec FROM log WHERE pid = ?"
+            return [spec for (spec,) in connection.execute(query, (process.pid,))]
+
+        first, second = started(tmp_path, "first"), started(tmp_path, "second")
+        try:
+            wait_until(lambda: (by(first) and by(second)) or second.poll() is not None)
+            first.kill()
+            first.wait()
+            finished = by(first)
+            assert second.wait(timeout=120) == 0
+            done = [spec for (spec,) in connection.execute("SELECT spec FROM log")]
+            assert len(done) == len(set(done)) == RUNS
+            assert by(first) == finished
+            states = connection.execute("SELECT DISTINCT status FROM runs").fetchall()
+            assert states == [("finished",)]
+            printed = (tmp_path / "second.txt").read_text()
+            assert f"Runs: {RUNS}, finished {RUNS} (0 of them before)" in printed
+        finally:
+            for process in (first, second):
+                process.kill()
+                process.wait()
