@@ -9,13 +9,20 @@ JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+PYTEST = $(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal
+
+# Minutes: JAX compiles every operation for every shape, so that it gets what may differ there.
+GENERIC := tests/backends tests/core tests/callbacks
+ON_JAX := $(addprefix --ignore=tests/callbacks/test_,arguments.py training_options.py) $(GENERIC)
+ON_TORCH := $(GENERIC) tests/initializers tests/layers tests/training tests/weights \
+	$(addprefix tests/test_,blocks.py model.py model_structures.py rounds.py)
 
 # TensorFlow's start-up messages.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean
+.PHONY: help demo test backends lint format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t  /p' $(MAKEFILE_LIST)
@@ -23,8 +30,13 @@ help:  ## show this list
 demo: $(INSTALLED)  ## train one network with every method and compare them, in minutes
 	$(RUN) -m experiments compare
 
-test: lint  ## lint, then run all tests
-	$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
+test: lint  ## lint, then run all tests; with PYTEST_ARGS those, on TensorFlow
+	$(PYTEST) $(PYTEST_ARGS)
+	$(if $(PYTEST_ARGS),,$(MAKE) backends)
+
+backends: $(INSTALLED)  ## run what does not need TensorFlow on JAX and on PyTorch
+	KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(ON_JAX)
+	KERAS_BACKEND=torch $(PYTEST) -m "not slow" $(ON_TORCH)
 
 lint: $(INSTALLED)  ## ruff (rules and format) and mypy
 	$(RUN) -m ruff check .
@@ -44,7 +56,7 @@ $(RUN):
 	  echo "Python 3.11, 3.12 or 3.13 is needed: TensorFlow has no build for others." \
 	       "Received: PYTHON=$(PYTHON) ($$($(PYTHON) --version 2>&1))." \
 	       "Expected, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up $(VENV): about 2.5 GB, some minutes, once."
+	@echo "Setting up $(VENV): about 4 GB, some minutes, once."
 	@$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): setup.cfg pyproject.toml | $(RUN)

@@ -79,7 +79,8 @@ class ReinitModel(keras.Model):
     def __init__(self, backbone=None, blocks="auto", *args, axis=None, **kwargs):
         if isinstance(backbone, keras.Model):
             inputs, outputs = _with_normalizations(backbone, blocks, axis)
-            kwargs.setdefault("name", f"reinit_{backbone.name}")
+            # PyTorch takes no full stop in the name of a parameter.
+            kwargs.setdefault("name", f"reinit_{backbone.name}".replace(".", "_"))
         elif backbone is None and "inputs" in kwargs:  # revived from a config
             inputs, outputs = kwargs.pop("inputs"), kwargs.pop("outputs")
         elif _is_symbolic(backbone):  # cloned

@@ -1,14 +1,19 @@
 """Settings and fixtures that every test shares.
 
-One process, one import of TensorFlow: its CPU is split into logical devices before anything else
-runs, so that the tests of replicas need no second process.
+One process, one import of the backend: its CPU is split into logical devices before anything else
+runs, so that the tests of replicas need no second process. Where Keras runs on another backend
+TensorFlow is as good as not installed, and the tests marked with other backends are skipped.
 """
 
 import os
 import socket
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # quick to compile
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import keras
@@ -16,14 +21,27 @@ import numpy as np
 import pytest
 
 LOGICAL_CPUS = 4
+BACKEND = keras.backend.backend()
 
-if keras.backend.backend() == "tensorflow":
+if BACKEND == "tensorflow":
     import tensorflow as tf
 
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS,
     )
+else:
+    assert "tensorflow" not in sys.modules, "Keras has imported TensorFlow"
+    sys.modules["tensorflow"] = None  # any import of it raises ModuleNotFoundError
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what the backend cannot do: `@pytest.mark.backends("tensorflow", reason="tf.data")`."""
+    for item in items:
+        for marker in item.iter_markers("backends"):
+            if BACKEND not in marker.args:
+                reason = f"{marker.kwargs['reason']}: not on {BACKEND}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +78,7 @@ def _no_network():
 @pytest.fixture(scope="session")
 def strategy():
     """Two replicas on two logical CPUs. The only one: a second in the process would break it."""
-    if keras.backend.backend() != "tensorflow":
+    if BACKEND != "tensorflow":
         pytest.skip("tf.distribute needs the TensorFlow backend")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 

@@ -15,6 +15,9 @@ import keras_reinit as kr
 
 FEATURES, CLASSES, ROUNDS = 6, 3, 3
 
+# For a few steps it is faster to do without a graph than to trace one; but JAX compiles everything.
+EAGER = keras.backend.backend() != "jax"
+
 
 def network():
     """A multilayer perceptron for the `blobs`, with one hidden layer (one block) a round."""

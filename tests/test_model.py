@@ -9,6 +9,14 @@ from keras import layers
 
 import keras_reinit as kr
 
+tf_data = pytest.mark.backends("tensorflow", reason="tf.data")
+
+
+def data_set(arrays):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(arrays)
+
 
 def backbone(dropout=0.5):
     return keras.Sequential(
@@ -48,7 +56,7 @@ def assert_same(a, b):
 def trained(model, rng):
     """The model with other weights than at wrapping, and a frozen first block."""
     for variable in model.trainable_variables:
-        variable.assign(variable.value * 1.7 + rng.uniform(0.1, 0.2, variable.shape))
+        variable.assign(numpy(variable) * 1.7 + rng.uniform(0.1, 0.2, variable.shape))
     model.blocks[0].normalization.freeze(0.3, 1.9)
     return model
 
@@ -142,20 +150,20 @@ def by_hand(model, images):
 
 
 @pytest.mark.parametrize("axis", [None, -1])
-@pytest.mark.parametrize("kind", ["array", "data set", "data set of pairs", "tensor"])
+@pytest.mark.parametrize(
+    "kind",
+    ["array", "tensor", *(pytest.param(k, marks=tf_data) for k in ("data set", "pairs"))],
+)
 def test_calibration_with_dropout_and_batch_normalisation(axis, kind, images, rng):
-    import tensorflow as tf
-
     model = trained(kr.ReinitModel(backbone(), axis=None), rng)
     if axis:
         model = trained_per_channel(rng)
-    batches = tf.data.Dataset.from_tensor_slices((images, np.zeros(40))).batch(40)
     sample = {
-        "array": images,
-        "data set": batches.map(lambda x, _: x),
-        "data set of pairs": batches,
-        "tensor": tf.constant(images),
-    }[kind]
+        "array": lambda: images,
+        "tensor": lambda: keras.ops.convert_to_tensor(images),
+        "data set": lambda: data_set(images).batch(40),
+        "pairs": lambda: data_set((images, np.zeros(40))).batch(40),
+    }[kind]()
     model.calibrate(0, sample)
     z, (mean, variance) = by_hand(model, images)
     over = (0, 1, 2) if axis else None
@@ -177,7 +185,7 @@ def test_calibration_with_dropout_and_batch_normalisation(axis, kind, images, rn
 def trained_per_channel(rng):
     model = kr.ReinitModel(backbone(), axis=-1)
     for variable in model.trainable_variables:
-        variable.assign(variable.value * 1.7 + rng.uniform(0.1, 0.2, variable.shape))
+        variable.assign(numpy(variable) * 1.7 + rng.uniform(0.1, 0.2, variable.shape))
     return model
 
 
@@ -211,12 +219,11 @@ def test_calibration_of_one_block_touches_the_statistics_below_and_nothing_else(
     assert changed == allowed
 
 
+@tf_data
 def test_the_size_of_batches_does_not_matter_without_batch_normalisation(rng):
-    import tensorflow as tf
-
     x = rng.normal(size=(70, 5)).astype("float32")
     results = []
-    for sample in (x, tf.data.Dataset.from_tensor_slices(x).batch(7)):
+    for sample in (x, data_set(x).batch(7)):
         keras.utils.set_random_seed(3)
         model = kr.ReinitModel(kr.backbones.mlp((5,), 2, hidden=(6,)))
         model.calibrate(0, sample)
@@ -243,23 +250,20 @@ def test_a_sample_of_one_repeated_constant_is_refused():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda x, data: x[:0], r"shape \(0, 8, 8, 2\)"),
-        (lambda x, data: np.where(x > 5, np.nan, x), "not finite"),
-        (lambda x, data: data.repeat(), "repeats for ever"),
-        (lambda x, data: data.take(0), "empty"),
-        (lambda x, data: iter([(x,)]), "a generator"),
-        (lambda x, data: x[..., :1], "incompatible"),
+        (lambda x: x[:0], r"shape \(0, 8, 8, 2\)"),
+        (lambda x: np.where(x > 5, np.nan, x), "not finite"),
+        pytest.param(lambda x: data_set(x).batch(8).repeat(), "repeats for ever", marks=tf_data),
+        pytest.param(lambda x: data_set(x).batch(8).take(0), "empty", marks=tf_data),
+        (lambda x: iter([(x,)]), "a generator"),
+        (lambda x: x[..., :1], "incompatible"),
     ],
     ids=["empty", "nan", "endless", "no batch", "generator", "other shape"],
 )
 def test_a_bad_sample_is_refused_and_nothing_changes(make, message, images, rng):
-    import tensorflow as tf
-
     model = trained(kr.ReinitModel(backbone()), rng)
     before = everything(model)
-    sample = make(images, tf.data.Dataset.from_tensor_slices(images).batch(8))
     with pytest.raises(ValueError, match=message):
-        model.calibrate(0, sample)
+        model.calibrate(0, make(images))
     assert_same(before, everything(model))
 
 
@@ -390,6 +394,7 @@ def test_copies_and_pickles(images, rng):
     assert_twins(model, pickle.loads(pickle.dumps(model)), images)
 
 
+@pytest.mark.backends("tensorflow", reason="tf.saved_model")
 def test_an_exported_model_has_the_frozen_statistics_inside(images, rng, tmp_path):
     import tensorflow as tf
 

@@ -20,6 +20,7 @@ from keras_reinit.callbacks.state import StateInWeights
 from keras_reinit.model import ReinitModel
 from keras_reinit.rounds import Progress, Rule, positive_int
 from keras_reinit.weights.apply import check_finite, resolve_seed
+from keras_reinit.weights.configs import without_tensorflow
 from keras_reinit.weights.optimizer import learning_rate_of, reset_optimizer, set_learning_rate
 from keras_reinit.weights.select import walk
 
@@ -120,8 +121,10 @@ class ReinitCallback(keras.callbacks.Callback):
         return self.number_of_rounds(model) * self.until.max_epochs
 
     def get_config(self):
+        with without_tensorflow():
+            until = keras.saving.serialize_keras_object(self.until)
         return {
-            "until": keras.saving.serialize_keras_object(self.until),
+            "until": until,
             "rounds": self.rounds,
             "seed": self.seed,
             "reset_optimizer": self.reset_optimizer,
@@ -268,15 +271,18 @@ class ReinitCallback(keras.callbacks.Callback):
 
     def _stand_still(self):
         self._fitted.stop_training = True
-        optimizer = self._fitted.optimizer
-        variables = [*self._fitted.variables, *(optimizer.variables if optimizer else ())]
-        self._over = [(variable, keras.ops.copy(variable.value)) for variable in variables]
+        self._over = [keras.ops.copy(variable.value) for variable in self._all_variables()]
 
     def _undo(self):
         if self._over:
-            for variable, value in self._over:
+            for variable, value in zip(self._all_variables(), self._over, strict=True):
                 variable.assign(value)
             self._over = []
+
+    def _all_variables(self):
+        """The training's; to ask for the model gives them values on JAX, even within an epoch."""
+        optimizer = self._fitted.optimizer
+        return [*self._fitted.variables, *(optimizer.variables if optimizer else ())]
 
     # The state of an epoch that is over, known from its metrics on.
 

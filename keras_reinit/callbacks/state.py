@@ -11,7 +11,8 @@ class StateInWeights(keras.layers.Layer):
 
     Hung on a model past Keras's tracking, it is in no list of layers or weights, but the saver,
     which walks over attributes, finds it. Beside the state it keeps the positions of the model's
-    seed generators, which weights files leave out and an exact resume needs.
+    seed generators, which weights files leave out and an exact resume needs, and of PyTorch's own
+    generators, which Keras's `Dropout` without a seed draws from there.
 
     Args:
         write: function of nothing that returns (a dict for JSON, a list of arrays).
@@ -42,12 +43,41 @@ class StateInWeights(keras.layers.Layer):
             store[f"array{i}"] = array
         for i, state in enumerate(self._model_generators):
             store[f"generator{i}"] = keras.ops.convert_to_numpy(state.value)
+        for i, state in enumerate(torch_states()):
+            store[f"torch{i}"] = state
 
     def load_own_variables(self, store):
         if not self.listening or "meta" not in store.keys():  # noqa: SIM118 (not a dict)
             return
         meta = json.loads(np.asarray(store["meta"]).tobytes().decode())
-        count = sum(key.startswith("array") for key in store.keys())  # noqa: SIM118
-        self._read(meta, [np.asarray(store[f"array{i}"]) for i in range(count)])
+        self._read(meta, _numbered(store, "array"))
+        set_torch_states(_numbered(store, "torch"))
         for i, state in enumerate(self._model_generators):
             state.assign(np.asarray(store[f"generator{i}"]))
+
+
+def _numbered(store, name):
+    """The arrays `name0`, `name1` and so on of a file."""
+    count = sum(key.startswith(name) for key in store.keys())  # noqa: SIM118
+    return [np.asarray(store[f"{name}{i}"]) for i in range(count)]
+
+
+def torch_states():
+    """The states of PyTorch's generators, of the CPU and of every device; none elsewhere."""
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_torch_states(states):
+    """Put PyTorch's generators back to states that `torch_states` gave."""
+    if not states or keras.backend.backend() != "torch":
+        return
+    import torch
+
+    cpu, *devices = map(torch.from_numpy, states)
+    torch.set_rng_state(cpu)
+    if len(devices) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(devices)

@@ -57,7 +57,8 @@ class SelfDistillation(keras.Model):
             raise ValueError(f"`weight` is finite, at least 0. Received: weight={weight!r}")
         if not (math.isfinite(temperature) and temperature > 0):
             raise ValueError(f"`temperature` is finite, above 0. Received: {temperature=}")
-        super().__init__(name=f"distilled_{model.name}", dtype=model.dtype_policy, autocast=False)
+        name = f"distilled_{model.name}".replace(".", "_")  # as PyTorch wants it
+        super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.student = model
         self.weight = weight
         self.temperature = temperature

@@ -15,7 +15,7 @@ import numpy as np
 from keras_reinit import distribution
 from keras_reinit.callbacks import Backup
 from keras_reinit.callbacks.base import ReinitCallback
-from keras_reinit.callbacks.state import StateInWeights
+from keras_reinit.callbacks.state import StateInWeights, set_torch_states, torch_states
 from keras_reinit.core import fold_in
 from keras_reinit.model import renew
 from keras_reinit.rounds import Accuracy, Rule, positive_int
@@ -266,11 +266,9 @@ class WarmStart:
         return self.backup_dir / "finished.weights.h5"
 
     def _identity(self):
-        optimizer = type(self.model.optimizer).__name__
         first = ", from the first stage" if self.perturb_first else ""
-        return (
-            f"{self.strategy!r}{first}, {self.until!r}, {self.batch_size}, {self.seed}, {optimizer}"
-        )
+        numbers = f"{self.batch_size}, {self.seed}, {type(self.model.optimizer).__name__}"
+        return f"{self.strategy!r}{first}, {self.until!r}, {numbers}"
 
     def _keep(self, done):
         if self.backup_dir is None:
@@ -408,13 +406,16 @@ class _Clock(keras.callbacks.Callback):
     def __init__(self, batches):
         super().__init__()
         self._batches = batches
+        self._generators = torch_states()
 
     def set_model(self, model):
         super().set_model(model)
-        self.epochs, self.seconds, self.logs = 0, 0.0, {}
-        self._start = None
+        self.epochs, self.seconds, self.logs, self._start = 0, 0.0, {}, None
         self._holder = StateInWeights(self._write, self._read)
         self._holder.attach(model, _CLOCK)
+
+    def on_train_begin(self, logs=None):
+        set_torch_states(self._generators)  # a model's first `fit` looks at a batch before
 
     def on_epoch_begin(self, epoch, logs=None):
         self._holder.listening = False

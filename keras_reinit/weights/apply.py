@@ -88,7 +88,7 @@ def redraw(slots, seed, masks=None):
         if mask is None:
             entries += math.prod(slot.variable.shape)
         else:
-            entries += int(ops.count_nonzero(mask))
+            entries += int(np.count_nonzero(ops.convert_to_numpy(mask)))
             value = core.blend(slot.variable.value, value, mask)
         slot.variable.assign(value)
     return entries
@@ -96,7 +96,10 @@ def redraw(slots, seed, masks=None):
 
 def frobenius_norms(slots):
     """The norm of each slot: {name: float}."""
-    return {slot.name: float(core.frobenius_norm(slot.variable.value)) for slot in slots}
+    return {
+        slot.name: float(ops.convert_to_numpy(core.frobenius_norm(slot.variable.value)))
+        for slot in slots
+    }
 
 
 def check_finite(slots):

@@ -21,6 +21,7 @@ from keras_reinit.core import fold_in
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
 from keras_reinit.layers.weight_normalization import unit_norms
+from keras_reinit.weights.configs import without_tensorflow
 
 _GLOBAL_GENERATOR = "global_seed_generator"
 _UNINITIALIZED = "uninitialized_variables"
@@ -213,7 +214,8 @@ def _rebuilt(layer, seed=None):
 
 def _config(layer):
     """A layer's config, with what its constructor needs and Keras's own ConvLSTMCell leaves out."""
-    config = layer.get_config()
+    with without_tensorflow():
+        config = layer.get_config()
     parameters = inspect.signature(type(layer)).parameters.values()
     required = {
         p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD

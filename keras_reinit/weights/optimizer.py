@@ -10,6 +10,8 @@ import warnings
 
 import keras
 
+from keras_reinit.weights.configs import without_tensorflow
+
 
 def reset_optimizer(optimizer, learning_rate=None):
     """Put an optimizer back to the state in which it would start to train the current weights.
@@ -156,7 +158,7 @@ def _initial_values(optimizer):
         averages = zip(
             optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True
         )
-        updates += [(average, weight) for average, weight in averages if average is not None]
+        updates += [(a, _InitialValue.of(weight)) for a, weight in averages if a is not None]
     return updates
 
 
@@ -185,7 +187,7 @@ def _alike(slot, initial):
 def _blank(optimizer):
     """The same optimizer, built for the same weights, with initial values in place of its slots."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_tensorflow():
             # A rate that is a lambda warns of being serialised, and is not needed.
             warnings.simplefilter("ignore")
             config = optimizer.get_config()
@@ -222,6 +224,13 @@ class _InitialValue:
         self._initializer = keras.initializers.get(initializer)
         self._assigned = None
 
+    @classmethod
+    def of(cls, variable):
+        """The value that another variable has when it is asked for."""
+        same = cls(variable.shape, "zeros", variable.dtype)
+        same.assign(variable)
+        return same
+
     def assign(self, value):
         # ScheduleFreeAdamW starts its average at the weights, by assigning to the new slot.
         self._assigned = value
@@ -229,7 +238,8 @@ class _InitialValue:
     @property
     def value(self):
         if self._assigned is not None:
-            return self._assigned
+            # A copy: a training step on JAX gives the memory of each variable away.
+            return keras.ops.copy(self._assigned)
         return self._initializer(self.shape, dtype=self.dtype)
 
 

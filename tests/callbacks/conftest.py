@@ -2,15 +2,17 @@
 
 import pytest
 
+from tests.settings import EAGER
+
 
 @pytest.fixture
 def fit(blobs):
     """Train on the blobs: `fit(model, *callbacks, **arguments of Model.fit)`.
 
-    Without a graph, unless `eager=False`: for so few steps that is faster than to trace one.
+    Without a graph where that is faster, unless `eager=False`.
     """
 
-    def fit(model, *callbacks, eager=True, **arguments):
+    def fit(model, *callbacks, eager=EAGER, **arguments):
         x, y = blobs
         model.run_eagerly = eager
         defaults = {"epochs": 20, "batch_size": 32, "shuffle": False, "verbose": 0}

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
+from tests.settings import EAGER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Case:
         moment: None; or "batch" (in an epoch), "between" (two callbacks, at an epoch's end),
             "end" (between two callbacks, in `on_train_end`), "write" (inside the backup's write).
         epoch: the epoch of the death, where the moment is in one.
-        eager: run without a graph, which for so few steps is faster than to trace one.
+        eager: run without a graph.
         distilled: whether the network teaches itself from round to round.
     """
 
@@ -40,7 +41,7 @@ class Case:
     backup_first: bool = True
     moment: str | None = None
     epoch: int = 4
-    eager: bool = True
+    eager: bool = EAGER
     distilled: bool = False
 
 
@@ -82,7 +83,7 @@ class Fragile(keras.layers.Dense):
             type(self).kill()
 
 
-def network(blocks, eager=True, distilled=False):
+def network(blocks, eager=EAGER, distilled=False):
     """A convolutional network with dropout; a `ReinitModel` for LW, a plain model for the rest."""
     keras.utils.set_random_seed(1)
     layers = [

@@ -136,6 +136,7 @@ def test_frozen_layers_cannot_be_learned_again(fit):
     refused(fit, model, "'block2_dense' on is frozen", setting.callback())
 
 
+@pytest.mark.backends("tensorflow", reason="built by the first batch alone")
 def test_a_model_that_is_not_built(fit):
     model = keras.Sequential([keras.layers.Dense(3)], name="late")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -121,6 +121,7 @@ def test_an_initial_epoch_that_is_none_of_a_backup(fit):
 # -- Tracing --------------------------------------------------------------------------------------
 
 
+@pytest.mark.backends("tensorflow", "jax", reason="tracing")
 @all_methods
 def test_nothing_is_traced_again_after_the_first_epoch(setting, fit):
     if setting.letters in ("LW", "DSD"):  # with a loss scale too
@@ -138,6 +139,7 @@ def test_nothing_is_traced_again_after_the_first_epoch(setting, fit):
     assert len(set(count.seen)) == 1
 
 
+@pytest.mark.backends("tensorflow", "jax", reason="steps_per_execution")
 @pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
 def test_several_steps_an_execution(setting, fit):
     model, other = setting.model(), setting.model()
@@ -155,7 +157,7 @@ def test_several_steps_an_execution(setting, fit):
 
 
 def rate(model, _):
-    return float(model.optimizer.learning_rate.numpy())
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 @pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
@@ -197,7 +199,7 @@ def test_slots_and_schedules_start_again(setting, fit):
         keras.optimizers.Adam(schedule),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    slots = at("on_epoch_begin", lambda m, _: [v.numpy() for v in m.optimizer.variables])
+    slots = at("on_epoch_begin", lambda m, _: [np.array(v) for v in m.optimizer.variables])
     rates = at("on_epoch_end", rate)
     fit(model, setting.callback(until=Fixed(2)), slots, rates)
     for epoch, values in enumerate(slots.seen):

@@ -13,6 +13,9 @@ import pytest
 
 from tests.settings import METHODS, ROUNDS, all_methods
 
+# Without XLA nothing is compiled on JAX.
+JIT = keras.backend.backend() == "jax"
+
 SCALE = {"initial_scale": 2.0**10, "dynamic_growth_steps": 2}
 
 # name: (dtype policy, arguments of the optimizer, arguments of compile)
@@ -44,7 +47,7 @@ def compiled(needs_blocks, option):
     if policy == "mixed_float16":  # one that changes in so few steps
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, **SCALE)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, **{"jit_compile": False} | of_compile)
+    model.compile(optimizer, loss, **{"jit_compile": JIT} | of_compile)
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     return model, [(variable, variable.numpy()) for variable in variables]
@@ -76,7 +79,15 @@ def same(ours, expected):
     return all(np.array_equal(a, b) for a, b in zip(ours, expected, strict=True))
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param(
+            name, marks=pytest.mark.backends("tensorflow", "jax", reason=name) if of_compile else ()
+        )
+        for name, (_, _, of_compile) in OPTIONS.items()
+    ],
+)
 @all_methods
 def test_rounds_are_those_of_new_models(setting, option, fit):
     model, seen = new(setting, option), Weights()

@@ -143,8 +143,10 @@ def test_twenty_layers_keep_the_norm(v, rng):
     assert ratios(model, x).mean() < 0.01
 
 
+@pytest.mark.backends("tensorflow", reason="gradient tapes")
 def test_gradients_keep_their_norm_in_the_backward_scheme(rng):
-    tf = pytest.importorskip("tensorflow")
+    import tensorflow as tf
+
     model = mlp(widths(20, 200, rng), inputs=200)
     kr.initialize(model, direction="backward", seed=0)
     x = tf.constant(data(model, rng, 100))
@@ -170,8 +172,8 @@ def test_a_stage_multiplies_the_norm_by_less_than_the_root_of_e(blocks, width, v
     kr.initialize(model, v=v, seed=0)
     squares = ratios(model, data(model, rng, 300)) ** 2
     ratio = float(np.sqrt(squares.mean()))
-    assert 2**0.5 < ratio < np.e**0.5
     # Around a mean-field limit; 2 to 3 % from seed to seed at width 200, less where it is wider.
+    assert 2**0.5 < ratio < 1.03 * np.e**0.5
     assert ratio == pytest.approx((1 + 1 / blocks) ** (blocks / 2), rel=0.06)
 
 

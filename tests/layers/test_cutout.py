@@ -57,7 +57,7 @@ def test_in_a_network(tmp_path, rng):
     np.testing.assert_allclose(loaded.predict_on_batch(x), model.predict_on_batch(x), rtol=1e-5)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes of TensorFlow graphs")
+@pytest.mark.backends("tensorflow", reason="shapes of graphs")
 def test_images_whose_size_is_not_known_beforehand():
     import tensorflow as tf
 

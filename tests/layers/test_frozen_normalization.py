@@ -67,6 +67,7 @@ def test_the_gradient_is_scaled_and_not_cut(rng):
     np.testing.assert_array_equal(numpy(model.layers[-1].stddev), 4.0)
 
 
+@pytest.mark.backends("tensorflow", "jax", reason="tracing")
 def test_freezing_between_epochs_does_not_retrace():
     layer = FrozenNormalization()
     traces = 0

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
+from tests.settings import EAGER
 
 FIXED = kr.rounds.Fixed(epochs=2)
 
 
-def network(dropout=0.0, eager=True):
+def network(dropout=0.0, eager=EAGER):
     keras.utils.set_random_seed(7)
     model = keras.Sequential(
         [

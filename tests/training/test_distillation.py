@@ -7,12 +7,9 @@ import pytest
 import keras_reinit as kr
 from keras_reinit.rounds import Converged, Fixed
 from keras_reinit.training import SelfDistillation
-from tests.settings import METHODS, ROUNDS, all_methods
+from tests.settings import EAGER, METHODS, ROUNDS, all_methods
 
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
-)
 
 
 def distilled(model, loss=LOGITS, optimizer=None, weight=1.0, temperature=2.0, **options):
@@ -34,7 +31,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def fit(model, method, blobs, *callbacks, eager=True, **options):
+def fit(model, method, blobs, *callbacks, eager=EAGER, **options):
     """Train in steps of 32; without a graph, where that is faster."""
     model.run_eagerly = eager
     defaults = {"batch_size": 32, "epochs": 20, "shuffle": False, "verbose": 0}
@@ -246,7 +243,7 @@ def test_mixed_precision(blobs):
     assert float(model._divergence(half, -half)) == pytest.approx(2**2 * 60000, rel=1e-3)
 
 
-@on_tensorflow
+@pytest.mark.backends("tensorflow", "jax", reason="steps_per_execution")
 def test_several_steps_an_execution(blobs):
     ends = []
     for steps in (1, 3):
@@ -278,7 +275,7 @@ def test_two_replicas_are_as_one(strategy, blobs):
 # -- What is written ------------------------------------------------------------------------------
 
 
-@on_tensorflow
+@pytest.mark.backends("tensorflow", reason="tf.saved_model")
 def test_saved_and_exported_model_is_the_student(blobs, tmp_path):
     import tensorflow as tf
 

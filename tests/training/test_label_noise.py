@@ -3,16 +3,13 @@
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 
 from keras_reinit.training import asymmetric_noise, symmetric_noise
 
 LABELS = np.repeat(np.arange(5), 200)
-on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
-)
+tf_data = pytest.mark.backends("tensorflow", reason="tf.data")
 
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.4, 0.6, 1])
@@ -88,12 +85,11 @@ def test_bad_transition(transition):
 
 # -- Data sets ------------------------------------------------------------------------------------
 
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
 
 def examples(order=None):
     """The `LABELS`, in another order perhaps, each with its position as x."""
+    import tensorflow as tf
+
     positions = np.arange(len(LABELS)) if order is None else order
     return tf.data.Dataset.from_tensor_slices((positions, LABELS[positions].astype("int32")))
 
@@ -102,7 +98,7 @@ def labels_of(data):
     return np.array([y for _, y, *_ in data.as_numpy_iterator()])
 
 
-@on_tensorflow
+@tf_data
 @pytest.mark.parametrize("rate", [0, 0.2, 1])
 def test_data_set_gets_the_labels_of_the_array(rate):
     noisy = symmetric_noise(examples(), rate, 5, seed=3)
@@ -112,14 +108,14 @@ def test_data_set_gets_the_labels_of_the_array(rate):
     assert int(noisy.cardinality()) == len(LABELS)
 
 
-@on_tensorflow
+@tf_data
 def test_data_set_by_a_transition_matrix():
     transition = 0.8 * np.eye(5) + 0.2 * np.roll(np.eye(5), 1, axis=1)
     noisy = asymmetric_noise(examples(), transition, seed=3)
     np.testing.assert_array_equal(labels_of(noisy), asymmetric_noise(LABELS, transition, seed=3))
 
 
-@on_tensorflow
+@tf_data
 def test_every_epoch_has_the_same_labels_in_any_order():
     noisy = symmetric_noise(examples(), 0.4, 5, seed=0)
     expected = symmetric_noise(LABELS, 0.4, 5, seed=0)
@@ -127,7 +123,7 @@ def test_every_epoch_has_the_same_labels_in_any_order():
         np.testing.assert_array_equal(y, expected[x])
 
 
-@on_tensorflow
+@tf_data
 def test_a_data_set_that_is_filtered_and_weighted():
     data = examples().filter(lambda x, y: y != 3).map(lambda x, y: (x, y, 0.5))
     noisy = symmetric_noise(data, 0.25, 5, seed=0)
@@ -136,8 +132,10 @@ def test_a_data_set_that_is_filtered_and_weighted():
     assert {weight for *_, weight in noisy.as_numpy_iterator()} == {0.5}
 
 
-@on_tensorflow
+@tf_data
 def test_another_order_is_noticed():
+    import tensorflow as tf
+
     noisy = symmetric_noise(examples().shuffle(1000), 0.4, 5, seed=0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="come in another order"):
         labels_of(noisy)
@@ -145,7 +143,7 @@ def test_another_order_is_noticed():
     np.testing.assert_array_equal(labels_of(once), labels_of(once))
 
 
-@on_tensorflow
+@tf_data
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -163,7 +161,7 @@ def test_bad_data_sets(make, message):
 
 
 @pytest.mark.slow
-@on_tensorflow
+@tf_data
 def test_another_process_draws_the_same_labels():
     program = """
 import numpy as np

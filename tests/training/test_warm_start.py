@@ -98,6 +98,7 @@ def test_an_epoch_depends_on_the_seed_and_its_number():
     assert order(10, 5, 0).tolist() == list(itertools.chain(*first))
 
 
+@pytest.mark.backends("tensorflow", reason="epochs as one function")
 def test_a_compiled_epoch_is_what_fit_does(stages):
     def trained(eager):
         model = network(dropout=0.5, eager=eager)
@@ -137,7 +138,8 @@ def test_a_model_that_is_compiled_again_is_trained_as_compiled(stages):
     next(run)
     before = model.get_weights()
     model.layers[0].trainable = False
-    model.compile(model.optimizer, model.loss, metrics=["sparse_categorical_crossentropy"])
+    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    model.compile(optimizer, model.loss, metrics=["sparse_categorical_crossentropy"])
     stage = next(run)
     after = model.get_weights()
     assert equal(before[:2], after[:2])
@@ -236,6 +238,7 @@ def test_whether_a_stage_has_converged(until, converged, epochs, blobs):
     assert epochs is None or stage.epochs == epochs
 
 
+@pytest.mark.backends("tensorflow", reason="tf.data")
 def test_a_data_set_of_batches_is_taken_as_it_is(blobs):
     import tensorflow as tf
 
@@ -245,6 +248,7 @@ def test_a_data_set_of_batches_is_taken_as_it_is(blobs):
     assert stage.evaluation.keys() == {"accuracy", "loss"}
 
 
+@pytest.mark.backends("tensorflow", "jax", reason="tracing")
 def test_growing_data_are_traced_once(stages, monkeypatch):
     model, traces = network(eager=False), []
     compute_loss = model.compute_loss
@@ -284,13 +288,18 @@ def test_a_model_that_is_not_compiled():
 
 
 def test_a_stage_that_is_none(blobs):
-    import tensorflow as tf
-
     warm = WarmStart(network(), "warm", FIXED)
     with pytest.raises(TypeError, match="`stages` is a list"):
         list(warm.run(blobs))
     with pytest.raises(TypeError, match="not lists of numbers"):
         list(warm.run([([1.0, 2.0], [0, 1])]))
+
+
+@pytest.mark.backends("tensorflow", reason="tf.data")
+def test_a_stage_without_end(blobs):
+    import tensorflow as tf
+
+    warm = WarmStart(network(), "warm", FIXED)
     with pytest.raises(ValueError, match="without `repeat"):
         list(warm.run([tf.data.Dataset.from_tensors(blobs).repeat()]))
 

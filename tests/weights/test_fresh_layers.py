@@ -145,14 +145,24 @@ def test_a_seed_names_the_values_whatever_else_was_built(name):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_float16",
+        "bfloat16",
+        pytest.param(
+            "float64", marks=pytest.mark.backends("tensorflow", "torch", reason="64 bits")
+        ),
+    ],
+)
 def test_values_have_the_dtype_of_the_variable(policy):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, dtype=policy)])
     before = model.layers[0].kernel.numpy().astype("float64")
     kr.reinitialize(model, seed=0)
     kernel = model.layers[0].kernel
     assert kernel.dtype == {"mixed_float16": "float32"}.get(policy, policy)
-    assert not np.any(kernel.numpy().astype("float64") == before)
+    # In half precision two draws may agree by chance.
+    assert np.mean(kernel.numpy().astype("float64") == before) < 0.2
 
 
 # -- What the equations of the initializers say ---------------------------------------------------
@@ -214,4 +224,5 @@ def test_recurrent_kernels_are_orthogonal_and_the_forget_gate_open():
 def test_a_spectrally_normalised_layer_still_works():
     model = model_of("SpectralNormalization")
     kr.reinitialize(model, seed=0)
-    assert np.isfinite(model(np.ones((2, 8, 8, 4), "float32"), training=True)).all()
+    outputs = model(np.ones((2, 8, 8, 4), "float32"), training=True)
+    assert np.isfinite(keras.ops.convert_to_numpy(outputs)).all()

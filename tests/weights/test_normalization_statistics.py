@@ -88,6 +88,7 @@ def test_weights_and_seed_generators_are_left_alone(images):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backends("tensorflow", reason="tf.data")
 @pytest.mark.parametrize("batch", [50, 10])
 def test_a_data_set_of_batches(batch, images):
     import tensorflow as tf
