@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 import keras_reinit as kr
-from experiments import protocol, replicas
+from experiments import devices, protocol
 
 HIDDEN = (100, 100)  # units of the MLP, "three layers" with its head
 UNITS = 64  # of the recurrent layers in each direction, and of the words (ours)
@@ -72,7 +72,7 @@ def compiled(
     Returns:
         A compiled `keras.Model`.
     """
-    replicas.clear_session()
+    devices.clear_session()
     model = network(name, shape, classes, norm, width, vocabulary)
     if penalty == "adversarial":
         model = Adversarial(model.input, model.output, strength)

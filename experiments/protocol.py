@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 import keras_reinit as kr
-from experiments import replicas
+from experiments import devices
 from keras_reinit.core import fold_in
 from keras_reinit.model import renew
 
@@ -54,9 +54,9 @@ def compile_for(model, optimizer, steps, loss=None):
         steps: optimizer steps of one epoch, or more.
         loss: Keras loss, or None for cross-entropy.
     """
-    if replicas.count() > 1:
+    if devices.count() > 1:
         steps = 1
-        replicas.synchronize(model)
+        devices.synchronize(model)
     model.compile(
         optimizer,
         loss=loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -4,14 +4,13 @@ A strategy is no part of a spec: a run on several replicas is the run on one, up
 which numbers are summed. What would make it another one is refused.
 """
 
-import contextlib
 import dataclasses
 import sys
 import zlib
 
 import keras
 
-from experiments import runner, store
+from experiments import devices, runner, store
 from experiments.errors import UsageError
 from experiments.experiment import task
 from keras_reinit import distribution
@@ -58,7 +57,7 @@ class Replicas:
         self._strategy, self._specs = strategy, specs
         number = strategy.num_replicas_in_sync
         for spec in specs if number > 1 else ():
-            _check_even([spec["batch_size"], spec.get("first_batch_size") or 0], number)
+            devices.check_even([spec["batch_size"], spec.get("first_batch_size") or 0], number)
             if spec.get("dropout"):
                 raise UsageError(
                     "Every replica draws the same mask, for its own part of the batch. Received: "
@@ -75,7 +74,7 @@ class Replicas:
         runner.perform(specs, store, dataclasses.replace(context, place=self), take_over)
 
     def __call__(self, spec):
-        return _inside(self._strategy)
+        return devices.inside(self._strategy)
 
 
 class Machines(Replicas):
@@ -120,7 +119,7 @@ class Machines(Replicas):
         while (number := self._tell(0)) < len(self._specs):
             spec = self._specs[number]
             try:
-                with _inside(self._strategy):
+                with devices.inside(self._strategy):
                     task(spec).execute(spec, context)
             except UsageError:
                 raise
@@ -130,64 +129,3 @@ class Machines(Replicas):
     def _tell(self, number):
         """The number that the first worker says, to all."""
         return int(distribution.from_workers(self._model, number)[0])
-
-
-# Inside a place.
-
-_scopes: list = []  # that of the place a run is executed in, or none
-
-
-@contextlib.contextmanager
-def _inside(strategy):
-    with contextlib.ExitStack() as scope:
-        scope.enter_context(strategy.scope())
-        _scopes.append(scope)
-        try:
-            yield
-        finally:
-            _scopes.remove(scope)
-
-
-def clear_session():
-    """Forget all networks, as `keras.utils.clear_session`, which would forget the place, too."""
-    import tensorflow as tf
-
-    strategy = tf.distribute.get_strategy()
-    for scope in _scopes:
-        scope.pop_all().close()
-    keras.utils.clear_session()
-    for scope in _scopes:
-        scope.enter_context(strategy.scope())
-
-
-def count():
-    """The number of replicas of the place that a run is executed in; 1 outside."""
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def synchronize(model):
-    """Let the batch normalisation of a new model see the batches of all replicas."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
-
-
-def check_even(sizes):
-    """Raise `UsageError` if replicas cannot share the last batch of a set evenly.
-
-    Args:
-        sizes: numbers of examples of sets, which are trained on to the last one.
-    """
-    _check_even(sizes, count())
-
-
-def _check_even(sizes, number):
-    for size in sizes:
-        if size % number:
-            raise UsageError(
-                "Replicas average their means: they would weigh examples unequally. Received: "
-                f"{size} examples, of a batch or a set, for {number} replicas. Expected a "
-                f"multiple of {number}."
-            )

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from experiments import data, methods, protocol, replicas, store
+from experiments import data, devices, methods, protocol, store
 from experiments.errors import UsageError
 
 LR_PATIENCE = 20  # epochs without a better validation error until the learning rate is halved
@@ -194,7 +194,7 @@ def _model(run, channels, classes, steps):
 def _compiled(
     backbone, shape, classes, norm, dropout, decay, initializer, momentum, steps, **options
 ):
-    replicas.clear_session()
+    devices.clear_session()
     network = getattr(kr.backbones, backbone)(
         shape, classes, norm, dropout, decay, initializer, **options
     )

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from experiments import data, initializing, protocol, replicas, store
+from experiments import data, devices, initializing, protocol, store
 from experiments.course import Curves
 from experiments.errors import UsageError, unknown
 from keras_reinit import core
@@ -266,7 +266,7 @@ def _model(run, shape, classes):
 
 @functools.lru_cache(maxsize=1)
 def _compiled(network, shape, classes, depth, width, norm, recompute, momentum, is_decayed):
-    replicas.clear_session()
+    devices.clear_session()
     model = initializing.network(network, shape, classes, depth, width, norm, recompute)
     decay = protocol.Decay()
     if is_decayed:

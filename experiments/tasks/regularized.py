@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from experiments import data, methods, protocol, replicas, store
+from experiments import data, devices, methods, protocol, store
 from experiments.errors import UsageError, unknown
 from keras_reinit.core import fold_in
 
@@ -257,7 +257,7 @@ def _model(run, shape, classes, steps):
 
 @functools.lru_cache(maxsize=1)
 def _compiled(backbone, shape, classes, norm, width, momentum, distillation, temperature, steps):
-    replicas.clear_session()
+    devices.clear_session()
     options = {} if width == 1 else {"width": width}
     network = getattr(kr.backbones, backbone)(shape, classes, norm, weight_decay=0.0, **options)
     model = kr.ReinitModel(network)

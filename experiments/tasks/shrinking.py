@@ -9,7 +9,7 @@ import dataclasses
 import shutil
 
 import keras_reinit as kr
-from experiments import data, networks, protocol, replicas, store
+from experiments import data, devices, networks, protocol, store
 from experiments.tasks import warm_start
 
 STATISTICS_EXAMPLES = 1000  # training examples that BatchNormalization is measured anew on
@@ -89,7 +89,7 @@ def execute(spec, context):
         "none", 0.0,
     )  # fmt: skip
     protocol.restart(model, run.seed, run.learning_rate)
-    replicas.check_even([len(part.y)])
+    devices.check_even([len(part.y)])
     until = kr.rounds.Accuracy(run.goal, run.max_epochs, patience=run.patience)
     folder = None if context.backups is None else context.backups / store.digest(spec)
     (stage,) = kr.training.WarmStart(

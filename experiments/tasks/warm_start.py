@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from experiments import data, networks, protocol, replicas, store
+from experiments import data, devices, networks, protocol, store
 from experiments.course import Curves
 from experiments.errors import UsageError, unknown
 from keras_reinit.core import fold_in
@@ -332,7 +332,7 @@ def _strategy(run):
 
 def _train(run, model, part, source, folder, callbacks):
     phases = _phases(run, len(part.y), len(source.y) if source else 0)
-    replicas.check_even(size for phase in phases for size in phase.sizes)
+    devices.check_even(size for phase in phases for size in phase.sizes)
     last = sum(len(phase.sizes) for phase in phases) - 1
     stages, before = [], None
     curves = Curves(stages, folder) if run.curves else None

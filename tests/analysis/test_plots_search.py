@@ -42,6 +42,13 @@ def test_a_lower_score_can_be_the_better_one():
     assert [line.get_ydata()[-1] for line in trials(figure.axes[0])] == pytest.approx([1, 0.5, 0])
 
 
+def test_of_several_best_trials_the_first_stands_out():
+    rows = [row | {"score": 0.9} for row in ROWS[:3]]
+    *others, best = trials(plots.parallel_coordinates(rows, NAMES, "digits").axes[0])
+    assert best.get_ydata()[0] == 1  # S&P, by the alphabet
+    assert all(best.get_linewidth() > line.get_linewidth() for line in others)
+
+
 def test_one_trial_is_a_picture():
     draw(plots.parallel_coordinates(ROWS[:1], NAMES, "digits"))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_reinit as kr
-from experiments import compare, networks, replicas, runner, tasks
+from experiments import compare, devices, networks, replicas, runner, tasks
 from experiments.__main__ import main
 from experiments.errors import UsageError
 from experiments.experiment import Context
@@ -107,13 +107,13 @@ def test_a_run_on_two_replicas_is_that_on_one(task, two, tmp_path):
 
 
 def test_a_forgotten_session_is_still_in_its_place(two):
-    assert replicas.count() == 1
+    assert devices.count() == 1
     with replicas.Replicas(two, [])({}):
-        replicas.clear_session()
-        assert replicas.count() == 2
+        devices.clear_session()
+        assert devices.count() == 2
         assert keras.layers.Dense(1).name == "dense"
         assert len(two.experimental_local_results(keras.Variable(0.0).value)) == 2
-    assert replicas.count() == 1
+    assert devices.count() == 1
 
 
 @pytest.mark.parametrize(

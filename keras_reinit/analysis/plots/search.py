@@ -37,9 +37,9 @@ def parallel_coordinates(rows, names, title, score="score", higher_is_better=Tru
         ...         {"method": "S&P", "shrink": 0.4, "score": 0.9}]
         >>> parallel_coordinates(rows, ["method", "shrink"], "digits")
     """
-    rows = sorted((row for row in rows if row.get(score) is not None), key=lambda row: row[score])
-    if not higher_is_better:
-        rows.reverse()
+    scored = [row for row in rows if row.get(score) is not None]
+    rows = sorted(scored, key=lambda row: row[score], reverse=higher_is_better)
+    rows.reverse()  # the best is drawn last; of several the one that was given first
     shown = [name for name in names if any(row.get(name) is not None for row in rows)]
     with look():
         figure, (axes,) = grid([title] * bool(rows), size=(1.05 * len(shown) + 1.4, 3.4))
