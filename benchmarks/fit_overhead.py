@@ -19,7 +19,7 @@ from benchmarks.machine import accelerators
 from benchmarks.ratios import arguments, in_turn, ratio, report
 
 # network: shape, classes, images of a batch, batches of an epoch, epochs of a timing
-ON_CPU = {"scnn": ((28, 28, 1), 10, 64, 10, 8), "resnet50": ((64, 64, 3), 1000, 16, 2, 5)}
+ON_CPU = {"scnn": ((28, 28, 1), 10, 64, 10, 8), "resnet50": ((32, 32, 3), 1000, 16, 1, 5)}
 ON_ACCELERATOR = {
     "scnn": ((32, 32, 3), 10, 256, 40, 8),
     "resnet50": ((224, 224, 3), 1000, 128, 10, 5),

@@ -31,7 +31,7 @@ def test_an_optimizer_takes_it_step_by_step():
     seen = []
     for _ in range(4):
         optimizer.apply([keras.ops.ones(())], [variable])
-        seen.append(float(variable.value))
+        seen.append(variable.numpy())
     np.testing.assert_allclose(np.diff([0, *seen]), [0, -0.25, -1, -1])
 
 
