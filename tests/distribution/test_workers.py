@@ -1,12 +1,7 @@
 """Two workers, each a process of its own, on this machine."""
 
 import json
-import os
-import pathlib
 import signal
-import socket
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -17,7 +12,7 @@ if keras.backend.backend() != "tensorflow":
 
 import h5py
 
-from tests.distribution import worker
+from tests.distribution import pair, worker
 
 pytestmark = pytest.mark.slow
 
@@ -29,45 +24,13 @@ REFUSED = {
     "own_backups": "Received: next epoch=[2, 0] on workers 0 to 1. Give all a `backup_dir`",
     "several_steps": "Keras cannot train this on 2 replicas",
 }
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-def free_ports():
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in (one, other)]
 
 
 def run_two(folder, *names):
     """Run both workers; returns their exit statuses and what they wrote to standard error."""
-    cluster = {"worker": [f"localhost:{port}" for port in free_ports()]}
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_NUM_INTRAOP_THREADS": "1",
-    }
-    processes = []
-    try:
-        for index in (0, 1):
-            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "tests/distribution/worker.py", folder, ",".join(names)],
-                    cwd=ROOT,
-                    env={**environment, "TF_CONFIG": json.dumps(config)},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        errors = [process.communicate(timeout=900)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes], errors
+    command = ["tests/distribution/worker.py", folder, ",".join(names)]
+    done = pair.run_two(lambda index: command, timeout=900)
+    return [each.returncode for each in done], [each.stderr for each in done]
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """Runs on two replicas are the runs on one, and what would not be is refused."""
 
 import json
-import os
 import pkgutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -22,8 +19,7 @@ from experiments.tasks.initialized import InitializedRun
 from experiments.tasks.regularized import RegularizedRun
 from experiments.tasks.shrinking import ShrinkingRun
 from experiments.tasks.warm_start import WarmStartRun
-from tests.distribution.test_workers import free_ports
-from tests.experiments.test_store import ROOT
+from tests.distribution.pair import run_two
 
 SMALL = {"image_size": 8, "train_size": 48, "batch_size": 12}
 COMPARED = compare.runs(
@@ -174,30 +170,11 @@ def test_the_command(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_two_workers_do_each_run_together_and_the_first_records_it(tmp_path):
-    cluster = {"worker": [f"localhost:{port}" for port in free_ports()]}
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
-    command = [sys.executable, "-m", "experiments", *COMMAND, "--strategy", "multiworker"]
-    processes = []
-    try:
-        for index in (0, 1):
-            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            processes.append(
-                subprocess.Popen(
-                    [*command, "--out", str(tmp_path / f"worker{index}")],
-                    cwd=ROOT,
-                    env={**environment, "TF_CONFIG": json.dumps(config)},
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        printed = [process.communicate(timeout=600) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], printed
-    assert "Runs: 2, finished 2 (0 of them before)" in printed[0][1]
-    assert printed[1][0] == ""
+    command = ["-m", "experiments", *COMMAND, "--strategy", "multiworker", "--out"]
+    done = run_two(lambda index: [*command, str(tmp_path / f"worker{index}")], timeout=600)
+    assert [each.returncode for each in done] == [0, 0], done
+    assert "Runs: 2, finished 2 (0 of them before)" in done[0].stderr
+    assert done[1].stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["worker0"]
     assert main([*COMMAND, "--out", str(tmp_path / "alone")]) == 0
     for one, other in zip(runs(tmp_path / "alone"), runs(tmp_path / "worker0"), strict=True):

@@ -173,7 +173,8 @@ def test_a_stage_multiplies_the_norm_by_less_than_the_root_of_e(blocks, width, v
     squares = ratios(model, data(model, rng, 300)) ** 2
     ratio = float(np.sqrt(squares.mean()))
     # Around a mean-field limit; 2 to 3 % from seed to seed at width 200, less where it is wider.
-    assert 2**0.5 < ratio < 1.03 * np.e**0.5
+    above = 1.03 if keras.backend.backend() == "torch" else 1  # whose draws are others
+    assert 2**0.5 < ratio < above * np.e**0.5
     assert ratio == pytest.approx((1 + 1 / blocks) ** (blocks / 2), rel=0.06)
 
 

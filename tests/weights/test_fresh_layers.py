@@ -161,8 +161,10 @@ def test_values_have_the_dtype_of_the_variable(policy):
     kr.reinitialize(model, seed=0)
     kernel = model.layers[0].kernel
     assert kernel.dtype == {"mixed_float16": "float32"}.get(policy, policy)
-    # In half precision two draws may agree by chance.
-    assert np.mean(kernel.numpy().astype("float64") == before) < 0.2
+    same = kernel.numpy().astype("float64") == before
+    # In half precision two draws may agree by chance, and those of PyTorch do.
+    by_chance = policy == "bfloat16" and keras.backend.backend() == "torch"
+    assert np.mean(same) < 0.2 if by_chance else not np.any(same)
 
 
 # -- What the equations of the initializers say ---------------------------------------------------
