@@ -4,7 +4,7 @@ Command: `python -m benchmarks.growth [--repeats 1] [--json FILE]`, about 5 minu
 
 256-w-w-w-10, and 1e5 weights on 1, 2 and 4 replicas, which on a CPU are logical devices that share
 its cores. As defined in the benchmark that is named, and with no aim of their own:
-  `fit_overhead`: speed, with LW / without, epochs of two batches of 32;
+  `fit_overhead`: share of an epoch, of two batches of 32, outside of LW;
   `redraw`: time, `reinitialize` / one random draw of that size on one device;
   `rounds`: time of an extra round, rebuilt / in place. Where most of the time goes into drawing and
     measuring, which both do, this falls.
@@ -19,7 +19,7 @@ import math
 import keras
 
 import keras_reinit as kr
-from benchmarks.fit_overhead import compiled, epoch_timer, examples
+from benchmarks.fit_overhead import compiled, epoch_timer_of_method, examples
 from benchmarks.machine import accelerators
 from benchmarks.ratios import arguments, in_turn, ratio, report, seconds_of
 from benchmarks.redraw import one_draw, waited_for
@@ -41,37 +41,27 @@ def perceptron(parameters):
 
 
 def measure(build, repeats, scope):
-    """The seconds of a network in the scope of a strategy: {benchmark: {what: list}}."""
+    """The seconds of a network in the scope of a strategy, and the three ratios: two dicts."""
     x, y = examples(max(SAMPLE, BATCH * BATCHES), (FEATURES,), CLASSES)
     data = x[: BATCH * BATCHES], y[: BATCH * BATCHES]
     draw = one_draw(build().count_params())
+    outside = []
     with scope:
         model = compiled(kr.ReinitModel(build()))
         until = kr.rounds.Fixed(epochs=10 * EPOCHS)
         lw = kr.callbacks.LayerwiseReinit(x[:SAMPLE], until=until, seed=0)
         seeds = itertools.count()
         redraw = waited_for(lambda: kr.reinitialize(model, seed=next(seeds)), model)
-        return {
-            "fit_overhead": in_turn(
-                repeats,
-                without=epoch_timer(model, data, BATCH, EPOCHS),
-                with_lw=epoch_timer(model, data, BATCH, EPOCHS, lw),
-            ),
-            "redraw": in_turn(
-                5 * repeats,
-                one_draw=functools.partial(seconds_of, draw),
-                reinitialize=functools.partial(seconds_of, redraw),
-            ),
-            "rounds": extra_rounds(build, repeats, (x[:BATCH], y[:BATCH]), x[:SAMPLE]),
-        }
-
-
-def ratios_of(seconds):
-    """The three ratios of what `measure` gives: {curve: figures}."""
-    fit, redraw, rounds = (seconds[name] for name in ("fit_overhead", "redraw", "rounds"))
-    return {
-        "speed, LW / none": ratio(fit["without"], fit["with_lw"]),
-        "time, reinitialize / one draw": ratio(redraw["reinitialize"], redraw["one_draw"]),
+        fit = in_turn(repeats, epoch=epoch_timer_of_method(model, data, BATCH, EPOCHS, lw, outside))
+        draws = in_turn(
+            5 * repeats,
+            one_draw=functools.partial(seconds_of, draw),
+            reinitialize=functools.partial(seconds_of, redraw),
+        )
+        rounds = extra_rounds(build, repeats, (x[:BATCH], y[:BATCH]), x[:SAMPLE])
+    return fit | draws | rounds, {
+        "share of an epoch outside of LW": ratio(outside, [1.0]),
+        "time, reinitialize / one draw": ratio(draws["reinitialize"], draws["one_draw"]),
         "time, extra round, rebuilt / in place": ratio(rounds["rebuilt"], rounds["in_place"]),
     }
 
@@ -112,13 +102,12 @@ def main():
         split_cpu(max(REPLICAS))
     all_seconds, ratios = {}, {}
     for over, at, build, scope in settings():
-        seconds = measure(build, options.repeats, scope)
-        for curve, figures in ratios_of(seconds).items():
+        seconds, ratios_here = measure(build, options.repeats, scope)
+        for curve, figures in ratios_here.items():
             place = {"curve": curve, "over": over, "at": at}
             ratios[f"{curve}, {at:g} {over}"] = figures | place
-        for benchmark, timings in seconds.items():
-            for name, values in timings.items():
-                all_seconds[f"{benchmark}, {name}, {at:g} {over}"] = values
+        for name, values in seconds.items():
+            all_seconds[f"{name}, {at:g} {over}"] = values
         keras.utils.clear_session()
         gc.collect()
     report("Growing perceptrons, and replicas", all_seconds, ratios, options.json)

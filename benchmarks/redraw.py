@@ -23,7 +23,7 @@ import keras_reinit as kr
 from benchmarks.machine import accelerators, wait_for
 from benchmarks.ratios import arguments, in_turn, ratio, report, seconds_of
 
-_MMAP_THRESHOLD = -3  # as in malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in malloc.h
 UNTIL = kr.rounds.Fixed(epochs=1)
 FOR_EVER = {"until": UNTIL, "rounds": 10**6, "seed": 0}
 METHODS = {
@@ -92,13 +92,19 @@ def waited_for(action, model):
 def return_freed_memory(above):
     """Have the C library give memory back to the system when it is freed, from a size on.
 
+    Left alone it comes to 2**25 bytes by itself once a program has freed that much.
+
     Returns:
         Whether it does.
     """
     try:
-        return bool(ctypes.CDLL("libc.so.6").mallopt(_MMAP_THRESHOLD, above))
+        library = ctypes.CDLL("libc.so.6")
     except OSError:
         return False
+    # The heap shrinks from twice that size on, the relation that the library itself keeps.
+    return bool(
+        library.mallopt(_MMAP_THRESHOLD, above) and library.mallopt(_TRIM_THRESHOLD, 2 * above)
+    )
 
 
 def peak_bytes(action):

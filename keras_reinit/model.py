@@ -112,9 +112,10 @@ class ReinitModel(keras.Model):
     @property
     def blocks(self):
         """The blocks from input to output, a tuple of `Block`, indexed from 0."""
+        layers = {layer.name: layer for layer in self.layers}
         return tuple(
-            Block(layer.block[0], tuple(map(self.get_layer, layer.block[1])), layer)
-            for layer in self.layers
+            Block(layer.block[0], tuple(layers[name] for name in layer.block[1]), layer)
+            for layer in layers.values()
             if isinstance(layer, FrozenNormalization) and layer.block
         )
 

@@ -1,11 +1,9 @@
 """S&P: shrink all weights and add a little of a fresh network."""
 
-import math
-
 import keras
 
 from keras_reinit.callbacks.base import ReinitCallback
-from keras_reinit.weights.apply import check_factors, shrink_perturb
+from keras_reinit.weights.apply import assign_perturbed, check_factors
 from keras_reinit.weights.select import matching
 
 
@@ -59,10 +57,9 @@ class ShrinkPerturb(ReinitCallback):
     def start_round(self, index, seed):
         if index == 0 and not self.before_first:
             return 0
-        shrink_perturb(self.model, self.shrink, self.perturb, self.noise, seed=seed)
-        if self.perturb == 0:
-            return 0
-        return sum(math.prod(slot.variable.shape) for slot in matching(self.model))
+        return assign_perturbed(
+            self.model, matching(self.model), self.shrink, self.perturb, self.noise, seed
+        )
 
     def get_config(self):
         return {

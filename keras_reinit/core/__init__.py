@@ -4,7 +4,7 @@ from keras_reinit.core.cutout import cutout
 from keras_reinit.core.masks import exact_count, random_mask, smallest_mask
 from keras_reinit.core.moments import per_example, pooled
 from keras_reinit.core.seeds import fold_in
-from keras_reinit.core.transforms import blend, frobenius_norm, rescale, shrink_perturb
+from keras_reinit.core.transforms import blend, frobenius_norm, rescale, shrink_perturb, total
 
 __all__ = [
     "blend",
@@ -18,4 +18,5 @@ __all__ = [
     "rescale",
     "shrink_perturb",
     "smallest_mask",
+    "total",
 ]

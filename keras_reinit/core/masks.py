@@ -4,6 +4,8 @@ NumPy's selection finds the cut, several times as fast as sorting would, and Num
 what is chosen at random, so that a mask is the same on every backend and device.
 """
 
+import math
+
 import numpy as np
 from keras import ops
 
@@ -59,7 +61,7 @@ def smallest_mask(w, fraction):
     w = ops.convert_to_tensor(w)
     if "float64" not in str(w.dtype):
         w = ops.cast(w, "float32")  # exact, and NumPy orders no bfloat16
-    return _mask_of_smallest(np.abs(ops.convert_to_numpy(w)), fraction)
+    return _mask_of_smallest(lambda: np.abs(ops.convert_to_numpy(w)), fraction)
 
 
 def random_mask(shape, fraction, seed):
@@ -84,19 +86,32 @@ def random_mask(shape, fraction, seed):
     Reference:
         Taha et al. 2021 (WELS and WELSR); Alabdulmohsin et al. 2021, Section 1.
     """
-    ranks = np.random.default_rng(seed).integers(2**32, size=shape, dtype="uint32")
-    return _mask_of_smallest(np.asarray(ranks), fraction)
+    size = math.prod(shape)
+
+    def ranks():  # one draw for two entries
+        pairs = np.random.default_rng(seed).integers(2**64, size=-(-size // 2), dtype="uint64")
+        return pairs.astype("<u8", copy=False).view("<u4")[:size].reshape(shape)
+
+    return _mask_of_smallest(ranks, fraction)
 
 
-def _mask_of_smallest(values, fraction):
-    """The mask of the smallest values, not magnitudes, of a NumPy array."""
+def _mask_of_smallest(make, fraction):
+    """The mask of the smallest values, not magnitudes, of the NumPy array that a function makes.
+
+    It is made twice, and the first one spoilt, so that no two need to be held.
+    """
+    values = np.asarray(make())
     count = exact_count(values.size, fraction)
     if count in (0, values.size):
         return ops.full(values.shape, count > 0, dtype="bool")
     flat = values.reshape(-1)
-    threshold = np.partition(flat, count - 1)[count - 1]
-    mask = flat <= threshold
+    flat.partition(count - 1)
+    threshold = flat[count - 1]
+    del values, flat
+    values = make()
+    mask = values <= threshold
     too_many = np.count_nonzero(mask) - count
     if too_many:
-        mask[np.flatnonzero(flat == threshold)[-too_many:]] = False
-    return ops.convert_to_tensor(mask.reshape(values.shape))
+        equal = np.flatnonzero(values == threshold)
+        mask.reshape(-1)[equal[-too_many:]] = False
+    return ops.convert_to_tensor(mask)

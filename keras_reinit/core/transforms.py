@@ -1,4 +1,4 @@
-"""New weights from old ones: the four maps every method is made of."""
+"""New weights from old ones, and what is measured on them: all that methods are made of."""
 
 from keras import ops
 
@@ -64,10 +64,29 @@ def frobenius_norm(w):
     Example:
         >>> frobenius_norm([[3.0], [4.0]])  # -> 5.0
     """
+    return ops.sqrt(ops.sum(ops.square(_wide(w))))
+
+
+def total(w):
+    """The sum of all entries, in float32 or wider; not finite where one entry is not.
+
+    `total = sum_i w_i`
+
+    Args:
+        w: array of any shape.
+
+    Returns:
+        A scalar, at least float32.
+
+    Example:
+        >>> total([[3.0], [4.0]])  # -> 7.0
+    """
+    return ops.sum(_wide(w))
+
+
+def _wide(w):
     w = ops.convert_to_tensor(w)
-    if "float64" not in str(w.dtype):
-        w = ops.cast(w, "float32")
-    return ops.sqrt(ops.sum(ops.square(w)))
+    return w if "float64" in str(w.dtype) else ops.cast(w, "float32")
 
 
 def rescale(w, norm):

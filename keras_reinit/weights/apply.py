@@ -82,15 +82,17 @@ def redraw(slots, seed, masks=None):
     """
     fresh = FreshValues(slots)
     entries = 0
-    masks = itertools.repeat(None, len(slots)) if masks is None else masks
-    for slot, mask in zip(slots, masks, strict=True):
-        value = fresh.draw(slot, seed)
+    masks = itertools.repeat(None) if masks is None else iter(masks)
+    for slot in slots:
+        mask = next(masks)
         if mask is None:
             entries += math.prod(slot.variable.shape)
+            value = fresh.draw(slot, seed)
         else:
             entries += int(np.count_nonzero(ops.convert_to_numpy(mask)))
-            value = core.blend(slot.variable.value, value, mask)
+            value = fresh.draw(slot, seed, core.blend, mask)
         slot.variable.assign(value)
+        del mask  # before the next one is made
     return entries
 
 
@@ -103,18 +105,21 @@ def frobenius_norms(slots):
 
 
 def check_finite(slots):
-    """Refuse weights that hold nan or inf; return the norms that tell.
+    """Refuse weights that hold nan or inf.
 
-    A norm is finite exactly where every entry is (short of overflow, also a divergence).
+    A sum is finite exactly where every entry is (short of overflow, also a divergence).
     """
-    norms = frobenius_norms(slots)
-    for name, norm in norms.items():
-        if not math.isfinite(norm):
-            raise ValueError(
-                f"Variable '{name}' holds values that are not finite: training has diverged, "
-                "and re-initialising a part of the network cannot mend it. Lower the learning rate"
-            )
-    return norms
+    totals = [core.total(slot.variable.value) for slot in slots]
+    for slot, total in zip(slots, totals, strict=True):
+        _check_finite(slot.name, float(ops.convert_to_numpy(total)))
+
+
+def _check_finite(name, number):
+    if not math.isfinite(number):
+        raise ValueError(
+            f"Variable '{name}' holds values that are not finite: training has diverged, "
+            "and re-initialising a part of the network cannot mend it. Lower the learning rate"
+        )
 
 
 def reinitialize_subset(
@@ -228,9 +233,25 @@ def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None)
         Ash & Adams 2020, Section 4; Zaidi et al. 2022.
     """
     check_factors(shrink, perturb, noise)
-    seed = resolve_seed(seed)
     slots = matching(model, where)
     check_finite(slots)
+    assign_perturbed(model, slots, shrink, perturb, noise, resolve_seed(seed))
+
+
+def assign_perturbed(model, slots, shrink, perturb, noise, seed):
+    """What `shrink_perturb` does to slots that hold finite values.
+
+    Args:
+        model: the model that the slots are of.
+        slots: list of `Slot`, trainable.
+        shrink: as there.
+        perturb: as there.
+        noise: as there.
+        seed: int.
+
+    Returns:
+        The number of entries that a draw was added to, an int.
+    """
     owners = [slot.layer for slot in walk(model)]
     if shrink == perturb == 0 and any(isinstance(own, WeightNormalization) for own in owners):
         raise ValueError(
@@ -238,18 +259,25 @@ def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None)
             f"have no direction. Received: shrink={shrink}, perturb={perturb}. Expected one above 0"
         )
     if (shrink, perturb) == (1, 0):
-        return
+        return 0
     affected = with_statistics(model, slots)
     fresh = FreshValues(affected)
+    factors = {
+        dtype: [ops.convert_to_tensor(factor, dtype=dtype) for factor in (shrink, perturb)]
+        for dtype in {slot.variable.dtype for slot in slots}
+    }
     for slot in affected:
-        if slot.statistic or noise == "fresh":
+        shape, dtype = slot.variable.shape, slot.variable.dtype
+        if slot.statistic:
             value = fresh.draw(slot, seed)
+        elif noise == "fresh":
+            value = fresh.draw(slot, seed, core.shrink_perturb, *factors[dtype])
         else:
             stream = core.fold_in(seed, "gaussian", slot.position)
-            value = keras.random.normal(slot.variable.shape, dtype=slot.variable.dtype, seed=stream)
-        if not slot.statistic:
-            value = core.shrink_perturb(slot.variable.value, value, shrink, perturb)
+            drawn = keras.random.normal(shape, dtype=dtype, seed=stream)
+            value = core.shrink_perturb(slot.variable.value, drawn, *factors[dtype])
         slot.variable.assign(value)
+    return sum(math.prod(slot.variable.shape) for slot in slots) if perturb else 0
 
 
 def check_factors(shrink, perturb, noise):
@@ -332,7 +360,8 @@ def assign_rescaled(slots, norms, unit="variables"):
     if unit == "kernels":
         slots = [slot for slot in slots if slot.is_kernel]
     targets = {}
-    for name, current in check_finite(slots).items():
+    for name, current in frobenius_norms(slots).items():
+        _check_finite(name, current)
         target = norms[name]
         if not (math.isfinite(target) and target >= 0):
             raise ValueError(

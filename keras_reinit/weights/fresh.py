@@ -8,6 +8,7 @@ values but keep the initializer that would have made them, and that initializer 
 
 import contextlib
 import copy
+import functools
 import inspect
 import random
 import weakref
@@ -21,6 +22,7 @@ from keras_reinit.core import fold_in
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
 from keras_reinit.layers.weight_normalization import unit_norms
+from keras_reinit.weights import draws
 from keras_reinit.weights.configs import without_tensorflow
 
 _GLOBAL_GENERATOR = "global_seed_generator"
@@ -34,6 +36,10 @@ _DETERMINISTIC = (
     keras.initializers.Ones,
     keras.initializers.Zeros,
 )
+
+
+def _fresh_alone(old, fresh):
+    return fresh
 
 
 class FreshValues:
@@ -69,20 +75,24 @@ class FreshValues:
             if initializer is not None and not _is_reseedable(initializer):
                 _check_seedable(slot, initializer)
 
-    def draw(self, slot, seed):
-        """Draw one variable anew.
+    def draw(self, slot, seed, combine=_fresh_alone, *operands):
+        """Draw one variable anew, and combine the fresh values with those it has.
 
         Args:
             slot: one of the slots given.
             seed: int.
+            combine: a pure function `(old, fresh, *operands)` of arrays, such as `core.blend`;
+                left out, the fresh values are the result.
+            *operands: arrays.
 
         Returns:
             An array of the variable's shape and dtype.
         """
         initializer = self._initializers[slot.position]
         if initializer is None:
-            return self._norms(slot, seed)
-        return _draw(slot, initializer, fold_in(seed, "fresh", slot.position))
+            return combine(slot.variable.value, self._norms(slot, seed), *operands)
+        stream = fold_in(seed, "fresh", slot.position)
+        return _draw(slot, initializer, stream, combine, operands)
 
     def _norms(self, slot, seed):
         """The norm of each unit's `v`: of the one drawn with the same seed, or of the one kept."""
@@ -95,15 +105,21 @@ class FreshValues:
         return ops.cast(norms, slot.variable.dtype)
 
 
-def _draw(slot, initializer, seed):
-    shape, dtype = slot.variable.shape, slot.variable.dtype
-    if _is_reseedable(initializer):
-        config = _with_seed(initializer.get_config(), seed)
-        return ops.convert_to_tensor(type(initializer).from_config(config)(shape, dtype=dtype))
-    # A function of the layer's own may hold initializers of any kind: make the layer once more.
-    with _seeded(seed):
-        initializer = _initializers(slot.layer, seed)[id(slot.variable)]
-        return ops.convert_to_tensor(initializer(shape, dtype=dtype), dtype=dtype)
+def _draw(slot, initializer, seed, combine=_fresh_alone, operands=()):
+    old, shape, dtype = slot.variable.value, slot.variable.shape, slot.variable.dtype
+    if isinstance(initializer, _DETERMINISTIC):
+        fresh = initializer(shape, dtype=dtype)
+    elif _is_reseedable(initializer):
+        kind, config = type(initializer), _with_seed(initializer.get_config(), seed)
+        if draws.pays(initializer, shape):
+            return draws.draw(kind, config, old, dtype, combine, operands)
+        fresh = kind.from_config(config)(shape, dtype=dtype)
+    else:
+        # A function of the layer's own may hold initializers of any kind: make the layer once more.
+        with _seeded(seed):
+            initializer = _initializers(slot.layer, seed)[id(slot.variable)]
+            fresh = initializer(shape, dtype=dtype)
+    return combine(old, ops.convert_to_tensor(fresh, dtype=dtype), *operands)
 
 
 def _is_reseedable(initializer):
@@ -216,12 +232,17 @@ def _config(layer):
     """A layer's config, with what its constructor needs and Keras's own ConvLSTMCell leaves out."""
     with without_tensorflow():
         config = layer.get_config()
-    parameters = inspect.signature(type(layer)).parameters.values()
-    required = {
-        p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
-    }
-    return config | {
-        name: getattr(layer, name) for name in required - set(config) if hasattr(layer, name)
+    left_out = _required(layer.__class__) - set(config)
+    return config | {name: getattr(layer, name) for name in left_out if hasattr(layer, name)}
+
+
+@functools.lru_cache(maxsize=256)
+def _required(kind):
+    """The arguments that the constructor of a class has no default for."""
+    return {
+        each.name
+        for each in inspect.signature(kind).parameters.values()
+        if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
     }
 
 

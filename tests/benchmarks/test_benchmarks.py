@@ -1,8 +1,10 @@
 """The arithmetic of the benchmarks, their command, record and picture; nothing here is timed."""
 
 import importlib
+import itertools
 import json
 import sys
+import types
 
 import pytest
 
@@ -126,3 +128,21 @@ def test_extra_rounds_leave_out_the_first(blobs):
     assert len(in_place()) == 2 * 3 - 1  # two iterations of three blocks
     anew = rounds_rebuilt(lambda: compiled(build()), 3, blobs, blobs[0])
     assert len(anew()) == 3
+
+
+def test_share_of_an_epoch_outside_of_a_callback(blobs, monkeypatch):
+    import keras_reinit as kr
+    from benchmarks import fit_overhead
+
+    readings = itertools.count()
+    clock = types.SimpleNamespace(perf_counter=lambda: next(readings))
+    monkeypatch.setattr(fit_overhead, "time", clock)
+    model = fit_overhead.compiled(kr.backbones.mlp((6,), 3, hidden=(4,)))
+    method = kr.callbacks.ShrinkPerturb(until=kr.rounds.Fixed(epochs=9), rounds=2, seed=0)
+    outside = []
+    measure = fit_overhead.epoch_timer_of_method(model, blobs, len(blobs[0]), 5, method, outside)
+    for _ in range(2):  # each function of the callback is wrapped once
+        # An epoch's start, and both ends of its own start, its batch and its end: one lies within.
+        assert measure() == [7, 7, 7]
+    assert outside == pytest.approx(6 * [4 / 7])
+    assert method.training_seed == 0  # it was called

@@ -76,3 +76,20 @@ def test_a_model_made_outside_the_scope(strategy):
     method = kr.callbacks.ShrinkPerturb(rounds=2, until=kr.rounds.Fixed(1), seed=0)
     with strategy.scope(), pytest.raises(ValueError, match="made outside the strategy's scope"):
         model.fit(x, y, verbose=0, callbacks=[method])
+
+
+def test_large_draws_are_the_same_on_every_replica(strategy):
+    def perturbed():
+        dense = keras.layers.Dense(512, kernel_initializer="he_normal")
+        model = keras.Sequential([keras.Input((600,)), dense])
+        kr.reinitialize(model, seed=0)
+        kr.shrink_perturb(model, 0.5, 0.5, seed=1)
+        kr.reinitialize_subset(model, 0.3, seed=2)
+        return dense.kernel
+
+    with strategy.scope():
+        together = perturbed()
+    alone = perturbed().numpy()
+    for replica in strategy.experimental_local_results(together.value):
+        np.testing.assert_array_equal(replica.numpy(), alone)
+    assert len(np.unique(alone)) > alone.size / 2
