@@ -1,7 +1,7 @@
 """All benchmarks one after the other, in one record and one picture.
 
-Command: `python -m benchmarks [--repeats N] [--folder DIR]`, about 40 minutes (estimated) on two
-CPU cores with nothing else to do. Each benchmark has a process of its own, and can be run by
+Command: `python -m benchmarks [--repeats N] [--folder DIR]`, about 40 minutes on two CPU
+cores with nothing else to do. Each benchmark has a process of its own, and can be run by
 itself. One that fails is left out of the record, and the command fails at its end.
 
 Writes `DIR/benchmarks.json`, {benchmark: {"title", "machine", "seconds", "ratios"}}, and

@@ -1,6 +1,6 @@
 """What a method costs while it does nothing: epochs of `fit` with and without it.
 
-Command: `python -m benchmarks.fit_overhead [--repeats 6] [--json FILE]`, 5 minutes (estimated).
+Command: `python -m benchmarks.fit_overhead [--repeats 6] [--json FILE]`, about 8 minutes.
 
 Ratios of training speed (images/s), each within one run on the same data:
   with / without the callback, on the same compiled model: aim >= 0.99;

@@ -1,6 +1,6 @@
 """How the other ratios grow: perceptrons of 1e5 to 1e8 weights, and replicas.
 
-Command: `python -m benchmarks.growth [--repeats 1] [--json FILE]`, about 5 minutes.
+Command: `python -m benchmarks.growth [--repeats 1] [--json FILE]`, about 7 minutes.
 
 256-w-w-w-10, and 1e5 weights on 1, 2 and 4 replicas, which on a CPU are logical devices that share
 its cores. As defined in the benchmark that is named, and with no aim of their own:

@@ -1,6 +1,6 @@
 """What a round costs beyond its training: changed in place, or the model made anew every round.
 
-Command: `python -m benchmarks.rounds [--repeats 3] [--json FILE]`, about 2 minutes.
+Command: `python -m benchmarks.rounds [--repeats 3] [--json FILE]`, about 5 minutes.
 
 To draw layers afresh or to put normalisations between them, people build and compile the model
 again in every round, carry the weights over, and measure a block with a model that ends there. The

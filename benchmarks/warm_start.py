@@ -1,6 +1,6 @@
 """Epochs of `WarmStart`, against those of one `fit` and of a plain PyTorch loop.
 
-Command: `python -m benchmarks.warm_start [--repeats 5] [--json FILE]`, about 2 minutes; without
+Command: `python -m benchmarks.warm_start [--repeats 5] [--json FILE]`, about 3 minutes; without
 PyTorch (`pip install torch`) the last ratio is left out.
 
 784-100-100-10, ReLU, Adam, batch 128, stages of 1000, 2000 and 3000 examples: small networks, which

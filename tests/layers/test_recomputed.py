@@ -20,14 +20,16 @@ class Counting(layers.Layer):
 
 
 def network(kind):
-    """Two parts of two hidden layers and one layer that counts."""
+    """Two parts of two hidden layers, between which a layer counts."""
     inputs = keras.Input((6,))
     x = WeightNormalization(layers.Dense(5, name="stem"))(inputs)
     for part in (1, 2):
         start = keras.Input((5,))
         y = layers.Dense(5, "tanh", name=f"part{part}_first")(start)
+        # Not at the end: PyTorch stops as soon as all that it needs is there again.
+        y = Counting(name=f"part{part}_count")(y)
         y = WeightNormalization(layers.Dense(5, "relu", name=f"part{part}_second"))(y)
-        x = kind(start, Counting(name=f"part{part}_count")(y), name=f"part{part}")(x)
+        x = kind(start, y, name=f"part{part}")(x)
     return keras.Model(inputs, layers.Dense(3, name="head")(x))
 
 
@@ -50,7 +52,6 @@ def test_training_is_the_same(eager, blobs):
     np.testing.assert_allclose(*(model.predict_on_batch(x) for model in models), rtol=1e-4)
 
 
-@pytest.mark.backends("tensorflow", "jax", reason="rematerialization")
 def test_each_part_is_run_once_more_in_the_backward_pass(blobs):
     x, y = blobs
     for model, expected in zip(pair(), (1, 2), strict=True):

@@ -85,7 +85,8 @@ def apply(optimizer, gradients, weights):
     """One step, as the training loop of the backend takes it."""
     if keras.backend.backend() != "jax":
         return optimizer.apply(gradients, weights)
-    optimizer.build(weights)
+    if not optimizer.built:  # a LossScaleOptimizer would make its variables once more
+        optimizer.build(weights)
     state, old = ([v.value for v in each] for each in (optimizer.variables, weights))
     new = optimizer.stateless_apply(state, gradients, old)
     for each, values in zip((weights, optimizer.variables), new, strict=True):
