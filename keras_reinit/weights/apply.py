@@ -244,9 +244,9 @@ def assign_perturbed(model, slots, shrink, perturb, noise, seed):
     Args:
         model: the model that the slots are of.
         slots: list of `Slot`, trainable.
-        shrink: as there.
-        perturb: as there.
-        noise: as there.
+        shrink: factor on the weights.
+        perturb: factor on the draw.
+        noise: "fresh" or "gaussian".
         seed: int.
 
     Returns:

@@ -98,6 +98,14 @@ def test_random_masks_repeat_with_their_seed_only():
     assert all((a != b).any() for a, b in itertools.combinations(masks, 2))
 
 
+@pytest.mark.parametrize("shape", [(7,), (5, 3), (2, 3, 4)])
+def test_random_masks_are_the_smallest_of_the_generators_numbers(shape):
+    ranks = np.random.default_rng(6).integers(2**32, size=shape, dtype="uint32")
+    count = exact_count(ranks.size, 0.4)
+    expected = ranks <= np.sort(ranks, axis=None)[count - 1]
+    np.testing.assert_array_equal(numpy(random_mask(shape, 0.4, seed=6)), expected)
+
+
 def test_every_entry_is_marked_equally_often():
     draws = 400
     hits = sum(numpy(random_mask((10, 10), 0.2, seed)).astype(int) for seed in range(draws))

@@ -1,10 +1,10 @@
-"""The four maps against NumPy."""
+"""The maps and measures against NumPy."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_reinit.core import blend, frobenius_norm, rescale, shrink_perturb
+from keras_reinit.core import blend, frobenius_norm, rescale, shrink_perturb, total
 
 # The widest type there is: JAX has none of 64 bits unless it is told to.
 WIDE = "float32" if keras.backend.backend() == "jax" else "float64"
@@ -84,6 +84,24 @@ def test_frobenius_norm(arrays, dtype):
 def test_the_norm_of_half_precision_does_not_overflow(dtype):
     w = tensor(np.full(10_000, 10.0), dtype)  # the sum of squares is 1e6 > 65504
     np.testing.assert_allclose(numpy(frobenius_norm(w)), 1000.0, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_total(arrays, dtype):
+    w = tensor(arrays[0], dtype)
+    np.testing.assert_allclose(numpy(total(w)), numpy(w).sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_total_of_half_precision_does_not_overflow(dtype):
+    np.testing.assert_allclose(numpy(total(keras.ops.full((100,), 60000.0, dtype))), 6e6, rtol=1e-2)
+
+
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf], [-np.inf], [np.inf, -np.inf]])
+def test_the_total_is_not_finite_where_an_entry_is_not(bad):
+    w = np.ones(1000, "float32")
+    w[500 : 500 + len(bad)] = bad
+    assert not np.isfinite(numpy(total(w)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
