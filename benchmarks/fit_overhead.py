@@ -91,7 +91,7 @@ def epoch_timer(model, data, batch, epochs):
 
     def measure():
         stopwatch = Stopwatch()
-        _fit(model, data, batch, epochs, [stopwatch])
+        fit(model, data, batch, epochs, [stopwatch])
         return stopwatch.seconds[1:-1]
 
     return measure
@@ -105,14 +105,15 @@ def epoch_timer_of_method(model, data, batch, epochs, method, outside):
 
     def measure():
         stopwatch = StopwatchInside(method)
-        _fit(model, data, batch, epochs, [stopwatch, method])
+        fit(model, data, batch, epochs, [stopwatch, method])
         outside.extend(stopwatch.shares_outside[1:-1])
         return stopwatch.seconds[1:-1]
 
     return measure
 
 
-def _fit(model, data, batch, epochs, callbacks):
+def fit(model, data, batch, epochs, callbacks):
+    """Train in silence."""
     model.fit(*data, batch_size=batch, epochs=epochs, verbose=0, callbacks=callbacks)
 
 

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 
 import keras_reinit as kr
-from benchmarks.fit_overhead import Stopwatch, compiled, examples
+from benchmarks.fit_overhead import Stopwatch, compiled, examples, fit
 from benchmarks.machine import accelerators, wait_for
 from benchmarks.ratios import arguments, in_turn, ratio, report, seconds_of, undisturbed
 from experiments import data, protocol
@@ -57,7 +57,7 @@ def rounds_in_place(model, data, sample):
         before, after = Stopwatch(), StopwatchOfWeights()
         until = kr.rounds.Fixed(epochs=1)
         lw = kr.callbacks.LayerwiseReinit(sample, iterations, until=until, seed=0)
-        fit(model, data, lw.max_epochs(model), [before, lw, after])
+        fit(model, data, len(data[0]), lw.max_epochs(model), [before, lw, after])
         return np.subtract(after.starts, before.starts)[1:-1].tolist()
 
     return measure
@@ -79,18 +79,12 @@ def rounds_rebuilt(make, blocks, data, sample):
             stopwatch, start = Stopwatch(), time.perf_counter()
             moments(model, f"block{block}_out", sample)
             model = rebuilt(make, model)
-            fit(model, data, EPOCHS, [stopwatch])
+            fit(model, data, len(data[0]), EPOCHS, [stopwatch])
             usual = undisturbed(stopwatch.seconds[1:])
             seconds.append(stopwatch.starts[1] - start - usual)
         return seconds
 
     return measure
-
-
-def fit(model, data, epochs, callbacks):
-    """Train, one batch an epoch."""
-    x, y = data
-    model.fit(x, y, batch_size=len(x), epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 def rebuilt(make, model):

@@ -9,6 +9,8 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_reinit.core.transforms import wide
+
 
 def exact_count(size, fraction):
     """The number of entries that a fraction of an array stands for.
@@ -58,9 +60,7 @@ def smallest_mask(w, fraction):
     Reference:
         Han et al. 2017 (DSD); Alabdulmohsin et al. 2021, Section 1.
     """
-    w = ops.convert_to_tensor(w)
-    if "float64" not in str(w.dtype):
-        w = ops.cast(w, "float32")  # exact, and NumPy orders no bfloat16
+    w = wide(w)  # NumPy orders no bfloat16
     return _mask_of_smallest(lambda: np.abs(ops.convert_to_numpy(w)), fraction)
 
 

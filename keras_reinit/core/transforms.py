@@ -64,7 +64,7 @@ def frobenius_norm(w):
     Example:
         >>> frobenius_norm([[3.0], [4.0]])  # -> 5.0
     """
-    return ops.sqrt(ops.sum(ops.square(_wide(w))))
+    return ops.sqrt(ops.sum(ops.square(wide(w))))
 
 
 def total(w):
@@ -81,10 +81,11 @@ def total(w):
     Example:
         >>> total([[3.0], [4.0]])  # -> 7.0
     """
-    return ops.sum(_wide(w))
+    return ops.sum(wide(w))
 
 
-def _wide(w):
+def wide(w):
+    """The array in float32, which holds every half precision exactly, or in float64 as it is."""
     w = ops.convert_to_tensor(w)
     return w if "float64" in str(w.dtype) else ops.cast(w, "float32")
 
