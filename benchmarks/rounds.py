@@ -25,8 +25,9 @@ import keras_reinit as kr
 from benchmarks.fit_overhead import Stopwatch, compiled, examples, fit
 from benchmarks.machine import accelerators, wait_for
 from benchmarks.ratios import arguments, in_turn, ratio, report, seconds_of, undisturbed
-from experiments import data, protocol
-from experiments.tasks.synthetic import BLOCKS, LEARNING_RATE
+from experiments import data
+from experiments.papers.alabdulmohsin2021.synthetic_run import BLOCKS, LEARNING_RATE
+from experiments.training import protocol
 
 SAMPLE = 256  # examples that LW measures
 LEAST = 4  # rounds of a timing in place

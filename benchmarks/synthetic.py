@@ -5,7 +5,7 @@ Command: `python -m benchmarks.synthetic [--repeats 2] [--json FILE]`, about 8 m
 
 128-32-32-8, full-batch gradient descent on 256 examples, 9 rounds of 200 steps, on one core. Timed
 on one batch of the runner and multiplied. Ratios of times, each within one run:
-  stacked / one by one, as `experiments.tasks.synthetic` executes runs together and alone;
+  stacked / one by one, as `alabdulmohsin2021.synthetic_run` executes runs together and alone;
   stacked / a plain JAX program that does no more than the training, mapped over seeds: aim <= 1.5;
   the published table, of six methods, on two cores, half the sum of its cells, / 4 minutes: aim
     <= 1; and ours, which has two more.
@@ -19,10 +19,11 @@ import os
 import numpy as np
 
 from benchmarks.ratios import arguments, in_turn, ratio, report, seconds_of
-from experiments.configs.synthetic_table1 import METHODS, ROUNDS, STEPS, Settings
-from experiments.experiment import Context
-from experiments.runner import BATCH
-from experiments.tasks import synthetic
+from experiments.engine.experiment import Context
+from experiments.engine.runner import BATCH
+from experiments.papers.alabdulmohsin2021 import synthetic_run
+from experiments.papers.alabdulmohsin2021.synthetic_run import SyntheticRun
+from experiments.papers.alabdulmohsin2021.table1 import METHODS, ROUNDS, STEPS, Settings
 
 SEEDS, ALONE = 100, 2
 PUBLISHED = [method for method in METHODS if method not in ("FC head", "LW kernels")]
@@ -47,21 +48,21 @@ def tables(seconds, methods):
     return [len(Settings().alpha) * sum(each) / 2 for each in zip(*cells, strict=True)]
 
 
-def specs(method, number):
+def runs(method, number):
     """Some runs of a cell."""
-    return [synthetic.spec(method, 1.0, seed, ROUNDS, STEPS) for seed in range(number)]
+    return [SyntheticRun(method, 1.0, seed, ROUNDS, STEPS) for seed in range(number)]
 
 
 def stacked(method):
     """Runs as the runner executes them."""
-    synthetic._stacked_data.cache_clear()
-    synthetic.execute_together(specs(method, BATCH), Context())
+    synthetic_run._stacked_data.cache_clear()
+    SyntheticRun.execute_together(runs(method, BATCH), Context())
 
 
 def one_by_one(method):
     """Runs, each with `fit`."""
-    for spec in specs(method, ALONE):
-        synthetic.execute(spec, Context())
+    for run in runs(method, ALONE):
+        run.execute(Context())
 
 
 def jax_training():
@@ -78,7 +79,7 @@ def jax_training():
     def train(weights, x, y):
         def step(weights, _):
             gradients = jax.grad(loss)(weights, x, y)
-            rate = synthetic.LEARNING_RATE
+            rate = synthetic_run.LEARNING_RATE
             return jax.tree.map(lambda w, g: w - rate * g, weights, gradients), None
 
         return jax.lax.scan(step, weights, length=ROUNDS * STEPS)[0]

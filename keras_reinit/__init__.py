@@ -12,10 +12,13 @@ from keras_reinit import (
     distribution,
     initializers,
     layers,
+    methods,
     rounds,
     training,
 )
 from keras_reinit.initializers import initialize
+from keras_reinit.methods.method import apply
+from keras_reinit.methods.shrink_perturb import shrink_perturb
 from keras_reinit.model import Block, ReinitModel
 from keras_reinit.weights import (
     init_norms,
@@ -25,7 +28,6 @@ from keras_reinit.weights import (
     rescale,
     reset_optimizer,
     select,
-    shrink_perturb,
 )
 
 __version__ = "0.1.0"
@@ -35,6 +37,7 @@ __all__ = [
     "ReinitModel",
     "__version__",
     "analysis",
+    "apply",
     "backbones",
     "callbacks",
     "distribution",
@@ -42,6 +45,7 @@ __all__ = [
     "initialize",
     "initializers",
     "layers",
+    "methods",
     "recalibrate",
     "reinitialize",
     "reinitialize_subset",

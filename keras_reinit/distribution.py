@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_reinit.keras_private import is_without_strategy, joins_by_collectives
+
 __all__ = ["is_chief", "strategy"]
 
 
@@ -56,9 +58,6 @@ def strategy(kind, devices=None, address=None):
         ...     model = build()
         ...     model.compile("adam", "mse")
         >>> model.fit(x, y, batch_size=256, callbacks=[method])
-
-    Reference:
-        Ours; `tf.distribute` is TensorFlow's.
     """
     if kind not in ("mirrored", "multiworker", "tpu"):
         raise ValueError(
@@ -267,7 +266,7 @@ def check_replicas(model):
     import tensorflow as tf
 
     strategy = model.distribute_strategy
-    if tf.distribute.has_strategy() and getattr(model, "_distribute_strategy", 0) is None:
+    if tf.distribute.has_strategy() and is_without_strategy(model):
         raise ValueError(
             f"Model '{model.name}' was made outside the strategy's scope: its weights are on one "
             "device. Make and compile it inside `with strategy.scope():`"
@@ -277,8 +276,7 @@ def check_replicas(model):
         return
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     averaged = getattr(optimizer, "use_ema", False) and optimizer.ema_overwrite_frequency
-    joined_by = type(getattr(strategy.extended, "_cross_device_ops", None)).__name__
-    several = model.steps_per_execution > 1 and joined_by == "CollectiveAllReduce"
+    several = model.steps_per_execution > 1 and joins_by_collectives(strategy)
     for received, reason, remedy in (
         (
             several and f"steps_per_execution={model.steps_per_execution}",

@@ -1,25 +1,20 @@
 """A network that knows its blocks, their normalisations, and its norms at initialisation."""
 
-import contextlib
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from keras_reinit import blocks as cuts
 from keras_reinit import core
+from keras_reinit.core import resolve_seed
 from keras_reinit.layers import FrozenNormalization
-from keras_reinit.weights.apply import (
-    assign_rescaled,
-    frobenius_norms,
-    redraw,
-    reinitialize,
-    resolve_seed,
-    with_statistics,
-)
-from keras_reinit.weights.graph import rebuild, trace
-from keras_reinit.weights.normalization_statistics import recalibrate
-from keras_reinit.weights.select import walk
+from keras_reinit.structure import blocks as cuts
+from keras_reinit.structure.graph import rebuild, trace
+from keras_reinit.weights.norms import assign_rescaled, frobenius_norms
+from keras_reinit.weights.redraw import reinitialize, reinitialize_weights
+from keras_reinit.weights.select import list_weights, select_weights
+from keras_reinit.weights.snapshot import restored_on_error
+from keras_reinit.weights.statistics import recalibrate, with_statistics
 
 _BATCH = 64  # examples of a sample that are measured at once
 
@@ -107,7 +102,7 @@ class ReinitModel(keras.Model):
         self._norms.assign(np.asarray(list(norms.values()), "float32"))
 
     def _weights(self):
-        return [slot for slot in walk(self) if not slot.statistic]
+        return [weight for weight in list_weights(self) if not weight.statistic]
 
     @property
     def blocks(self):
@@ -123,7 +118,7 @@ class ReinitModel(keras.Model):
     def init_norms(self):
         """The Frobenius norm of each weight at wrapping: {layer name/variable name: float}."""
         values = keras.ops.convert_to_numpy(self._norms.value)
-        return {slot.name: float(n) for slot, n in zip(self._weights(), values, strict=True)}
+        return {weight.name: float(n) for weight, n in zip(self._weights(), values, strict=True)}
 
     def block_index(self, block):
         """The index of a block given by index or name.
@@ -147,24 +142,24 @@ class ReinitModel(keras.Model):
             f"Expected: an index from 0 to {len(names) - 1}, or one of {names}"
         )
 
-    def slots_upto(self, block):
+    def weights_upto(self, block, where=None):
         """The trainable weights and statistics of all blocks up to and with one."""
         names = self._layer_names_upto(block)
-        return [slot for slot in self._trainable_slots() if slot.name.split("/")[0] in names]
+        return [weight for weight in self._chosen(where) if weight.name.split("/")[0] in names]
 
-    def slots_above(self, block):
+    def weights_above(self, block, where=None):
         """The trainable weights and statistics of everything above a block."""
         names = self._layer_names_upto(block)
-        return [slot for slot in self._trainable_slots() if slot.name.split("/")[0] not in names]
+        return [weight for weight in self._chosen(where) if weight.name.split("/")[0] not in names]
 
     def _layer_names_upto(self, block):
         upto = self.blocks[: self.block_index(block) + 1]
         return {layer.name for each in upto for layer in each.layers}
 
-    def _trainable_slots(self):
-        return with_statistics(self, [slot for slot in walk(self) if slot.variable.trainable])
+    def _chosen(self, where):
+        return with_statistics(self, select_weights(self, where))
 
-    def rescale(self, upto, unit="variables"):
+    def rescale(self, upto, unit="variables", where=None):
         """Scale the blocks up to and with one back to their norms at wrapping.
 
         `w = w * ||w_init|| / ||w||`; a weight that was initialised to zero goes back to zero.
@@ -173,6 +168,7 @@ class ReinitModel(keras.Model):
             upto: index or name of the last block to scale.
             unit: "variables": each to its own norm; "kernels": the same, but biases, scales and
                 offsets stay; "layers": one factor for all variables of a layer.
+            where: None for all trainable variables, or a pattern or list of patterns over names.
 
         Raises:
             ValueError: if the block or unit is unknown, or a weight is not finite or all zero.
@@ -181,8 +177,8 @@ class ReinitModel(keras.Model):
         Example:
             >>> model.rescale(upto="block2")
         """
-        slots = [slot for slot in self.slots_upto(upto) if not slot.statistic]
-        assign_rescaled(slots, self.init_norms, unit)
+        weights = [weight for weight in self.weights_upto(upto, where) if not weight.statistic]
+        assign_rescaled(weights, self.init_norms, unit)
 
     def calibrate(self, block, sample):
         """Set a block's normalisation to the mean and stddev of its output on a sample.
@@ -206,7 +202,7 @@ class ReinitModel(keras.Model):
         index = self.block_index(block)
         _check_sample(sample)
         layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
-        statistics = [slot.variable for slot in walk(self) if slot.statistic]
+        statistics = [weight.variable for weight in list_weights(self) if weight.statistic]
         with restored_on_error(statistics):
             recalibrate(self, sample, layers)
             moments = self._moments(sample)
@@ -230,7 +226,7 @@ class ReinitModel(keras.Model):
             object.__setattr__(self, "_predict_moments", lambda data: _predict(probe, data))
         return self._predict_moments(sample)
 
-    def reinitialize(self, above=None, seed=None):
+    def reinitialize(self, above=None, seed=None, where=None):
         """Draw everything above a block afresh: kernels, biases, scales, offsets, statistics.
 
         The normalisations above it are the identity again. With `above=None` the whole network is
@@ -239,6 +235,7 @@ class ReinitModel(keras.Model):
         Args:
             above: index or name of the last block that is kept; None for the whole network.
             seed: int, or None to draw one.
+            where: None for all trainable variables, or a pattern or list of patterns over names.
 
         Returns:
             The number of entries drawn.
@@ -250,8 +247,8 @@ class ReinitModel(keras.Model):
         Example:
             >>> model.reinitialize(above=0, seed=7)
         """
-        slots = self._trainable_slots() if above is None else self.slots_above(above)
-        entries = redraw(slots, resolve_seed(seed))
+        weights = self._chosen(where) if above is None else self.weights_above(above, where)
+        entries = reinitialize_weights(weights, resolve_seed(seed))
         for block in self.blocks[0 if above is None else self.block_index(above) + 1 :]:
             block.normalization.freeze(0.0, 1.0)
         if above is None:
@@ -270,18 +267,6 @@ def renew(model, seed):
         model.reinitialize(seed=seed)
     else:
         reinitialize(model, seed=seed)
-
-
-@contextlib.contextmanager
-def restored_on_error(variables):
-    """Put variables back if what happens inside fails half-way."""
-    before = [keras.ops.copy(variable.value) for variable in variables]
-    try:
-        yield
-    except BaseException:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
-        raise
 
 
 def _predict(model, data):

@@ -1,12 +1,13 @@
 """When a round of training ends: pure, serialisable rules and the state that they decide on."""
 
 import math
-import numbers
 from typing import NamedTuple
 
 import keras
 
-__all__ = ["Accuracy", "Converged", "Fixed"]
+from keras_reinit.core import check_bool, check_choice, check_int, check_number
+
+__all__ = ["Accuracy", "Converged", "Fixed", "Steps"]
 
 
 class Progress(NamedTuple):
@@ -14,7 +15,7 @@ class Progress(NamedTuple):
 
     Attributes:
         epochs: epochs of the round that are over.
-        best: best monitored value so far, nan before the first.
+        best: best monitored value so far, nan before the first finite one.
         wait: epochs since the best.
         stale: epochs since the best or since the learning rate was last cut.
         cuts: how often the learning rate has been cut in this round.
@@ -33,7 +34,8 @@ class Rule:
     """Decides from the monitored value of each epoch when a round ends.
 
     Subclasses set `monitor` (a name in the logs, or None), `restore_best`, `lr_factor` and
-    `max_epochs`, and say in `update` what an epoch changes.
+    `max_epochs`, and say in `update` what an epoch changes. A rule that counts optimizer steps sets
+    `steps` in place of `max_epochs`: `Steps`.
 
     Example:
         >>> rule = Fixed(epochs=2)
@@ -44,7 +46,8 @@ class Rule:
     monitor: str | None = None
     restore_best = False
     lr_factor: float | None = None
-    max_epochs: int
+    steps: int | None = None
+    max_epochs: int | None = None
 
     def update(self, progress, value):
         """The progress after one more epoch.
@@ -105,7 +108,7 @@ class Fixed(Rule):
     """
 
     def __init__(self, epochs):
-        self.max_epochs = positive_int("epochs", epochs)
+        self.max_epochs = check_int("epochs", epochs)
 
     def update(self, progress, value):
         epochs = progress.epochs + 1
@@ -135,7 +138,11 @@ class Converged(Rule):
         lr_factor: None, or the factor on the learning rate, in (0, 1).
         lr_patience: epochs without a better value until the learning rate is cut, at least 1.
         restore_best: go on from the weights of the round's best epoch.
-        mode: "min", "max", or "auto", which tells from the monitor's name.
+        mode: "min", "max", or "auto", which tells from the words of the monitor's name: less is
+            better of what has "loss" or "error" in it, more of an accuracy, auc, precision, recall
+            or f1.
+
+    A value that is not finite is never better.
 
     Raises:
         ValueError: if an argument is out of its range; if `mode="auto"` cannot tell; if the
@@ -161,20 +168,17 @@ class Converged(Rule):
         restore_best=True,
         mode="auto",
     ):
-        self.monitor = monitor
-        self.patience = positive_int("patience", patience)
-        self.max_epochs = positive_int("max_epochs", max_epochs)
-        self.min_delta = min_delta
+        self.monitor = _name(monitor)
+        self.patience = check_int("patience", patience)
+        self.max_epochs = check_int("max_epochs", max_epochs)
+        self.min_delta = check_number("min_delta", min_delta)
         self.lr_factor = lr_factor
-        self.lr_patience = positive_int("lr_patience", lr_patience)
-        self.restore_best = restore_best
-        self.mode = mode
+        self.lr_patience = check_int("lr_patience", lr_patience)
+        self.restore_best = check_bool("restore_best", restore_best)
+        self.mode = check_choice("mode", mode, ("auto", "min", "max"))
         self._sign = _direction(monitor, mode)
-        if not (math.isfinite(min_delta) and min_delta >= 0):
-            raise ValueError(f"`min_delta` is finite and at least 0. Received: {min_delta=}")
         if lr_factor is not None:
-            if not 0 < lr_factor < 1:
-                raise ValueError(f"`lr_factor` lies in (0, 1). Received: {lr_factor=}")
+            self.lr_factor = check_number("lr_factor", lr_factor, above=0, below=1)
             if patience <= lr_patience:
                 raise ValueError(
                     "The round would end before the learning rate is ever cut. Received: "
@@ -183,9 +187,7 @@ class Converged(Rule):
 
     def update(self, progress, value):
         epochs = progress.epochs + 1
-        better = math.isnan(progress.best) or (
-            self._sign * (value - progress.best) > self.min_delta
-        )
+        better = _is_better(value, progress.best, self._sign, self.min_delta)
         if better:
             progress = progress._replace(best=value, wait=0, stale=0)
         else:
@@ -227,16 +229,14 @@ class Accuracy(Rule):
     """
 
     def __init__(self, threshold=0.99, max_epochs=350, monitor="accuracy", patience=None):
-        if not 0 < threshold <= 1:
-            raise ValueError(f"`threshold` lies in (0, 1]. Received: {threshold=}")
-        self.threshold = threshold
-        self.max_epochs = positive_int("max_epochs", max_epochs)
-        self.monitor = monitor
-        self.patience = patience if patience is None else positive_int("patience", patience)
+        self.threshold = check_number("threshold", threshold, above=0, most=1)
+        self.max_epochs = check_int("max_epochs", max_epochs)
+        self.monitor = _name(monitor)
+        self.patience = patience if patience is None else check_int("patience", patience)
 
     def update(self, progress, value):
         epochs = progress.epochs + 1
-        better = math.isnan(progress.best) or value > progress.best
+        better = _is_better(value, progress.best, 1)
         wait = 0 if better else progress.wait + 1
         best = value if better else progress.best
         plateau = self.patience is not None and wait >= self.patience
@@ -255,33 +255,78 @@ class Accuracy(Rule):
         }
 
 
-def positive_int(name, value):
-    """The value, if it is a positive int.
+@keras.saving.register_keras_serializable(package="keras_reinit")
+class Steps(Rule):
+    """A round lasts a fixed number of optimizer steps, wherever epochs end.
+
+    `round = steps of the training // n`
+
+    With `steps_per_execution=k` weights change at the end of the first execution from there on, so
+    that `n` is at least `k`. A training of R rounds stops after `R * n` steps; its epochs are the
+    caller's: `fit(epochs=...)`.
 
     Args:
-        name: of the argument, for the message.
-        value: what was received.
-
-    Returns:
-        The value as a Python int.
+        n: int, at least 1: batches, as `fit` counts them.
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if `n` is not a positive int.
+
+    Example:
+        >>> Reinit(methods.Magnitude(0.01), until=Steps(1000), rounds=20)
+
+    Reference:
+        Sokar et al. 2023; Hernandez-Garcia et al. 2025 (methods that act every so many steps).
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be an int, at least 1. Received: {name}={value!r}")
-    return int(value)
+
+    def __init__(self, n):
+        self.steps = check_int("n", n)
+
+    def update(self, progress, value):
+        return progress._replace(epochs=progress.epochs + 1)
+
+    def converged(self, progress):
+        return progress.ended
+
+    def get_config(self):
+        return {"n": self.steps}
+
+
+def check_rule(until):
+    """Refuse what is no rule.
+
+    Raises:
+        TypeError: if so.
+    """
+    if not isinstance(until, Rule):
+        raise TypeError(
+            "`until` is a rule of keras_reinit.rounds, such as Fixed(epochs=10). "
+            f"Received: until={until!r}"
+        )
+
+
+def _is_better(value, best, sign, least=0.0):
+    """Whether a value is finite and better than the best one by more than `least`."""
+    return math.isfinite(value) and (math.isnan(best) or sign * (value - best) > least)
+
+
+def _name(monitor):
+    if not isinstance(monitor, str) or not monitor:
+        raise ValueError(f"`monitor` is a name in the logs. Received: monitor={monitor!r}")
+    return monitor
+
+
+_LESS_IS_BETTER = {"loss", "error", "entropy", "crossentropy", "mse", "mae", "perplexity"}
+_MORE_IS_BETTER = {"acc", "accuracy", "auc", "precision", "recall", "f1", "score", "iou"}
 
 
 def _direction(monitor, mode):
-    if mode in ("min", "max"):
-        return 1 if mode == "max" else -1
     if mode != "auto":
-        raise ValueError(f"`mode` is 'min', 'max' or 'auto'. Received: {mode=}")
-    if any(word in monitor for word in ("acc", "auc", "precision", "recall", "f1")):
-        return 1
-    if any(word in monitor for word in ("loss", "error", "entropy")):
+        return 1 if mode == "max" else -1
+    words = set(monitor.lower().split("_"))
+    if words & _LESS_IS_BETTER:
         return -1
+    if words & _MORE_IS_BETTER:
+        return 1
     raise ValueError(
         f"Whether more is better cannot be told from the name. Received: {monitor=}. "
         "Expected mode='min' or mode='max' with it"

@@ -11,8 +11,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 RUN = """
 import json, pathlib, sys
 import keras
-from experiments import experiment
-from experiments.experiment import Context
+from experiments.engine import catalogue
+from experiments.engine.experiment import Context
+from experiments.training import protocol
 
 class Slow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
@@ -20,9 +21,10 @@ class Slow(keras.callbacks.Callback):
         sys.stdin.readline()
 
 spec, settings = map(json.loads, sys.argv[2:])
-task = experiment.task(spec)
-vars(task).update(settings)
-task.execute(spec, Context(backups=pathlib.Path(sys.argv[1]), callbacks=(Slow(),)))
+run = catalogue.run(spec)
+protocol.BACKUP_SECONDS = 0
+vars(sys.modules[type(run).__module__]).update(settings)
+run.execute(Context(backups=pathlib.Path(sys.argv[1]), callbacks=(Slow(),)))
 """
 
 
@@ -62,7 +64,7 @@ def kill_run(spec, folder, epoch, **settings):
         spec: of the run.
         folder: of the backups, one after each epoch.
         epoch: the last one.
-        **settings: other constants of the task's module.
+        **settings: constants of the module of its class.
     """
-    settings = json.dumps({"BACKUP_SECONDS": 0, **settings})
-    run_until(lambda line: line == str(epoch), "-c", RUN, folder, json.dumps(spec), settings)
+    arguments = folder, json.dumps(spec), json.dumps(settings)
+    run_until(lambda line: line == str(epoch), "-c", RUN, *arguments)

@@ -9,26 +9,36 @@ import sys
 import types
 from pathlib import Path
 
-import keras
-
 import keras_reinit as kr
 from tests.settings import METHODS, all_methods
 
 ROOT = Path(__file__).parents[1]
 CARDS = sorted((ROOT / "docs" / "methods").glob("*.md"))
-MAX_LINES = 450
+MAX_LINES, MAX_LINES_OF_A_CLASS = 450, 200
 
 # The rooms of the package from the ground up. A module imports from its own floor and from below.
 FLOORS = (
-    ("core",),
-    ("distribution", "layers", "rounds", "weights"),
-    ("blocks", "model"),
+    ("core", "keras_private"),
+    ("distribution", "layers", "rounds"),
+    ("structure",),
+    ("gradients", "weights"),
+    ("model",),
+    ("methods",),
     ("backbones", "callbacks", "initializers"),
     ("analysis", "training", "tuner"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-NOT_METHODS = {"Backup"}
+# Those of the experiments, likewise. Each paper is a room of its own.
+EXPERIMENT_FLOORS = (
+    ("engine",),
+    ("data", "report", "training"),
+    ("papers",),
+    ("commands",),
+    ("__main__",),
+)
+EXPERIMENT_FLOOR = {room: floor for floor, rooms in enumerate(EXPERIMENT_FLOORS) for room in rooms}
+
 CARD_SECTIONS = (
     "## How to use",
     "## Suggested hyper-parameters",
@@ -73,6 +83,22 @@ def arrows():
                 yield dotted(path), name
 
 
+def experiment_arrows():
+    """(room, room) of every import in the experiments that leads from one room to another."""
+    for path in sources("experiments"):
+        for name in imported(path, ast.walk(ast.parse(path.read_text()))):
+            if name.startswith("experiments."):
+                start, end = experiment_room(dotted(path)), experiment_room(name)
+                if start != end:
+                    yield start, end
+
+
+def experiment_room(name):
+    """The room of a dotted name in the experiments: "engine", "papers.ash2020"."""
+    parts = name.split(".")[1:]
+    return ".".join(parts[: 2 if parts[0] == "papers" else 1])
+
+
 def room(name):
     """The room that a dotted name of the package lies in, or "" for the roof, `keras_reinit`."""
     return next((part for part in name.split(".")[1:2] if part in FLOOR), "")
@@ -85,15 +111,6 @@ def public_names(module):
         yield f"{module.__name__}.{name}", value
         if isinstance(value, types.ModuleType):
             yield from public_names(value)
-
-
-def methods():
-    callbacks = (getattr(kr.callbacks, name) for name in set(kr.callbacks.__all__) - NOT_METHODS)
-    return {
-        value
-        for value in callbacks
-        if inspect.isclass(value) and issubclass(value, keras.callbacks.Callback)
-    }
 
 
 def test_every_room_has_a_floor():
@@ -117,6 +134,21 @@ def test_rooms_do_not_import_each_other_in_a_circle():
     for module, name in arrows():
         if name.split(".")[0] == "keras_reinit" and room(name) != room(module):
             graph.setdefault(room(module), set()).add(room(name))
+    graphlib.TopologicalSorter(graph).prepare()  # raises on a circle
+
+
+def test_arrows_of_the_experiments_point_downward():
+    """From one paper to another would be an arrow on the same floor."""
+    floors = [
+        (start, end, EXPERIMENT_FLOOR[start.split(".")[0]], EXPERIMENT_FLOOR[end.split(".")[0]])
+        for start, end in experiment_arrows()
+    ]
+    assert [(start, end) for start, end, above, below in floors if below > above] == []
+    papers = [(start, end) for start, end in experiment_arrows() if start.startswith("papers.")]
+    assert [(start, end) for start, end in papers if end.startswith("papers.")] == []
+    graph: dict = {}
+    for start, end in experiment_arrows():
+        graph.setdefault(start, set()).add(end)
     graphlib.TopologicalSorter(graph).prepare()  # raises on a circle
 
 
@@ -181,22 +213,92 @@ def test_public_names_are_documented():
     assert lacking == []
 
 
+def test_classes_stay_short():
+    lines = {
+        f"{dotted(path)}.{node.name}": node.end_lineno - node.lineno + 1
+        for path in sources("keras_reinit")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {name: n for name, n in lines.items() if n > MAX_LINES_OF_A_CLASS} == {}
+
+
+def test_the_private_side_of_keras_is_touched_in_one_file():
+    of_named_tuples = {"_asdict", "_fields", "_replace"}
+
+    def private(node):
+        if isinstance(node, ast.Attribute):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            is_super = isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"
+            if node.attr.startswith("_") and not node.attr.startswith("__"):
+                return not (is_own or is_super or node.attr in of_named_tuples)
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in ("getattr", "hasattr", "setattr") and ast.unparse(node.args[0]) != "self":
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else ""
+            return str(name).startswith("_") and not str(name).startswith(("__", "_keras_reinit"))
+        return False
+
+    touched = [
+        f"{dotted(path)}: {ast.unparse(node)}"
+        for path in sources("keras_reinit")
+        if path.name != "keras_private.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if private(node)
+    ]
+    touched += [f"{m} imports {name}" for m, name in arrows() if name.startswith("keras.src")]
+    assert [each for each in touched if "keras_private imports" not in each] == []
+
+
+def test_the_letters_of_methods_are_listed_in_one_place():
+    letters = set(kr.methods.METHODS)
+
+    def constants(node):
+        parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+        return {part.value for part in parts if isinstance(part, ast.Constant)} & letters
+
+    lists = [
+        f"{dotted(path)}:{node.lineno}"
+        for path in sources("keras_reinit", "experiments")
+        if dotted(path) != "keras_reinit.methods.table"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Dict | ast.List | ast.Set | ast.Tuple) and len(constants(node)) > 3
+    ]
+    assert lists == []
+
+
 def test_every_method_is_in_the_method_table():
-    assert {setting.method for setting in METHODS} == methods()
+    kinds = {
+        value
+        for value in vars(kr.methods).values()
+        if inspect.isclass(value) and issubclass(value, kr.methods.Method)
+    }
+    assert kinds - {kr.methods.Method} == {row.kind for row in kr.methods.METHODS.values()}
+    named = {row.callback for row in kr.methods.METHODS.values()} - {None}
+    assert named | {"Backup", "Reinit", "get"} == set(kr.callbacks.__all__)
 
 
 @all_methods
 def test_letters_of_the_paper_find_the_method(setting):
-    assert kr.callbacks.get(setting.letters) is setting.method
+    callback = setting.callback()
+    assert type(callback.method) is setting.row.kind
+    assert type(callback).__name__ == (setting.row.callback or "Reinit")
+    assert kr.methods.get(setting.identifier) == setting.row.kind()
+
+
+@all_methods
+def test_every_method_takes_patterns(setting):
+    assert "where" in inspect.signature(setting.row.kind).parameters
+    if setting.row.callback:
+        assert "where" in inspect.signature(type(setting.callback())).parameters
 
 
 @all_methods
 def test_every_method_has_one_card(setting):
-    texts = [card.read_text() for card in CARDS]
-    own = [text for text in texts if setting.method.__name__ in text.splitlines()[0]]
-    assert len(own) == 1
-    assert [section for section in CARD_SECTIONS if section not in own[0]] == []
+    card = ROOT / "docs" / "methods" / f"{setting.row.card}.md"
+    text = card.read_text()
+    assert setting.row.kind.__name__ in text.splitlines()[0]
+    assert [section for section in CARD_SECTIONS if section not in text] == []
 
 
 def test_every_card_belongs_to_a_method():
-    assert len(CARDS) == len(METHODS)
+    assert {card.stem for card in CARDS} == {setting.row.card for setting in METHODS}

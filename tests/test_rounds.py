@@ -51,7 +51,8 @@ def test_fixed(epochs):
         ([3, 3], {"patience": 1}, 2),
         ([NAN, 1, 2, 2], {"patience": 2}, 4),
         ([1, NAN, NAN], {"patience": 2}, 3),
-        ([-INF, -1], {"patience": 1, "mode": "max"}, None),
+        ([-INF, -1], {"patience": 2, "mode": "max"}, None),
+        ([NAN, -INF, INF], {"patience": 3}, 3),
     ],
 )
 def test_converged(values, arguments, end):

@@ -2,7 +2,8 @@
 
 from experiments.data.dataset import Dataset, subset
 from experiments.data.generated import synthetic
-from experiments.data.sets import BENCHMARK, VALIDATION, count, load
+from experiments.data.known import known
+from experiments.data.sets import BENCHMARK, VALIDATION, check_batch, count, load
 from experiments.data.shuffled import alike, shuffled, trained
 from experiments.data.stream import (
     batches,
@@ -22,6 +23,7 @@ __all__ = [
     "Dataset",
     "alike",
     "batches",
+    "check_batch",
     "count",
     "count_text",
     "enlarged",
@@ -30,6 +32,7 @@ __all__ = [
     "full_batch",
     "in_vocabulary",
     "input_shape",
+    "known",
     "load",
     "load_text",
     "one_batch",

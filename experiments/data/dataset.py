@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from experiments.errors import UsageError
+from experiments.engine.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

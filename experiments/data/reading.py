@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from experiments.errors import UsageError, unknown
+from experiments.engine.errors import UsageError, unknown
 
 # Sets that TFDS cannot download by itself, and how to help it.
 BY_HAND = {

@@ -33,7 +33,7 @@ import numpy as np
 from experiments.data import reading
 from experiments.data.dataset import Dataset, held_out, sizes
 from experiments.data.stream import enlarged
-from experiments.errors import UsageError
+from experiments.engine.errors import UsageError
 
 # The sets of the paper, in the order of its tables.
 BENCHMARK = (
@@ -113,6 +113,15 @@ def count(name, data_dir=None, download=False, image_size=None, validation=0.0, 
     _check_share(validation)
     held = held_out(_available(name, data_dir, download, image_size), validation)
     return sizes(int(np.sum(~held)), int(np.sum(held)), size)
+
+
+def check_batch(batch_size, train, dataset):
+    """Raise `UsageError` if a batch is larger than the training set, of which `train` are taken."""
+    if batch_size > train:
+        raise UsageError(
+            f"A batch is larger than the training set. Received: batch_size={batch_size} for "
+            f"{train} images of '{dataset}'. Expected at most as many."
+        )
 
 
 @functools.lru_cache

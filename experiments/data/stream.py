@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.errors import UsageError
+from experiments.engine.errors import UsageError
 
 ENLARGED = 248 / 224  # side of a training image of the paper before and after it is cropped
 CACHE_BYTES = 2**28  # examples for `evaluate` are kept as floats up to this size

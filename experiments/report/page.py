@@ -8,8 +8,8 @@ import pathlib
 import jinja2
 from matplotlib import pyplot as plt
 
-from experiments import export
-from experiments.experiment import names
+from experiments.engine import files
+from experiments.engine.catalogue import names
 
 DOTS_PER_INCH = 200
 PIXELS_PER_INCH = 96  # of CSS
@@ -49,8 +49,8 @@ def write(found, folder, facts=None):
     template = environment.get_template("page.html.j2")
     page = folder / "index.html"
     for file, content in pictures.items():
-        export.write(folder / file, content)
-    export.write(page, template.render(sections=sections, facts=facts or {}))
+        files.write(folder / file, content)
+    files.write(page, template.render(sections=sections, facts=facts or {}))
     return [page, *(folder / file for file in pictures)]
 
 

@@ -5,12 +5,12 @@ from keras import ops
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
 from keras_reinit.layers.weight_normalization import unit_norms
-from keras_reinit.weights.select import walk
+from keras_reinit.weights.select import list_weights
 
 
 def normalized_layers(model):
     """The weight-normalised layers of a model, in its order."""
-    owners = {id(slot.layer): slot.layer for slot in walk(model)}
+    owners = {id(weight.layer): weight.layer for weight in list_weights(model)}
     return [layer for layer in owners.values() if isinstance(layer, WeightNormalization)]
 
 

@@ -13,10 +13,11 @@ from keras_reinit.analysis.inference import (
     examples,
     predict,
     take,
-    unchanged,
 )
 from keras_reinit.core import fold_in
+from keras_reinit.keras_private import all_layers
 from keras_reinit.layers import Recomputed
+from keras_reinit.weights.snapshot import unchanged
 
 _KEPT = "_keras_reinit_hessian"
 
@@ -90,7 +91,7 @@ def hessian_spectral_norm(model, x, y, iterations=40, batch_size=256, seed=0, fr
     weights = model.trainable_variables
     if not weights:
         raise ValueError(f"Model '{model.name}' has no trainable weight")
-    if any(isinstance(layer, Recomputed) for layer in model._flatten_layers()):
+    if any(isinstance(layer, Recomputed) for layer in all_layers(model)):
         raise ValueError(
             f"Model '{model.name}' recomputes activations, and TensorFlow cannot differentiate "
             "that twice. Expected the same network without, given its weights: "
@@ -101,7 +102,7 @@ def hessian_spectral_norm(model, x, y, iterations=40, batch_size=256, seed=0, fr
         for position, weight in enumerate(weights)
     ]
     history = np.zeros(iterations)
-    with unchanged(model):
+    with unchanged(model.variables):
         scores = predict(model, x, batch_size)
         labels = check_labels(y, len(scores), scores.shape[1])
         check_scores(model, scores, from_logits)

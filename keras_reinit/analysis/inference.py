@@ -1,24 +1,7 @@
 """Outputs of a classifier on arrays, the model being left as it was found."""
 
-import contextlib
-
 import keras
 import numpy as np
-
-
-@contextlib.contextmanager
-def unchanged(model):
-    """Put every variable back afterwards, also after an exception: bit for bit.
-
-    Weights, statistics, and the states of seed generators and stateful layers; metrics and the
-    optimizer are not touched by inference.
-    """
-    before = [keras.ops.copy(variable.value) for variable in model.variables]
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.variables, before, strict=True):
-            variable.assign(value)
 
 
 def examples(x):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_reinit.analysis.inference import check_labels, check_scores, predict, unchanged
+from keras_reinit.analysis.inference import check_labels, check_scores, predict
+from keras_reinit.weights.snapshot import unchanged
 
 
 def margins(model, x, y, from_logits=True, batch_size=256):
@@ -35,7 +36,7 @@ def margins(model, x, y, from_logits=True, batch_size=256):
     Reference:
         Alabdulmohsin et al. 2021, Section 4.1 and Figure 6.
     """
-    with unchanged(model):
+    with unchanged(model.variables):
         scores = predict(model, x, batch_size)
     labels = check_labels(y, len(scores), scores.shape[1])
     check_scores(model, scores, from_logits)

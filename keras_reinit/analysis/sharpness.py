@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from keras_reinit.analysis.effective import effective, gain_of, normalized_layers, pairs
-from keras_reinit.analysis.inference import check_labels, check_scores, predict, unchanged
+from keras_reinit.analysis.inference import check_labels, check_scores, predict
 from keras_reinit.core import fold_in
+from keras_reinit.weights.snapshot import unchanged
 
 
 class Sharpness(NamedTuple):
@@ -72,7 +73,7 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
     if not weights:
         raise ValueError(f"Model '{model.name}' has no trainable weight that noise could go to")
     accuracy, loss = np.zeros((2, len(sigmas), draws))
-    with unchanged(model):
+    with unchanged(model.variables):
         scores = predict(model, x, batch_size)
         labels = check_labels(y, len(scores), scores.shape[1])
         check_scores(model, scores, from_logits)

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from keras_reinit.analysis.effective import effective, normalized_layers, pairs
-from keras_reinit.analysis.inference import batches, examples, take, unchanged
+from keras_reinit.analysis.inference import batches, examples, take
 from keras_reinit.core import fold_in
 from keras_reinit.layers import WeightNormalization
-from keras_reinit.weights.select import walk
+from keras_reinit.weights.select import list_weights
+from keras_reinit.weights.snapshot import unchanged
 
 
 def weight_size(model, x, head=None, count=256, seed=0, batch_size=64):
@@ -54,7 +55,7 @@ def weight_size(model, x, head=None, count=256, seed=0, batch_size=64):
     order = np.random.default_rng(fold_in(seed, "examples")).permutation(examples(x))
     sample = take(x, np.sort(order[:count]))
     square = 0.0
-    with unchanged(model), _recorded(layer) as seen:
+    with unchanged(model.variables), _recorded(layer) as seen:
         for batch in batches(sample, batch_size):
             seen.clear()
             model(take(sample, batch), training=False)
@@ -112,9 +113,9 @@ def gaussian_density(ratios):
 def _head(model, name):
     wrapper = {id(layer.layer): layer for layer in normalized_layers(model)}
     layers = [
-        wrapper.get(id(slot.layer), slot.layer)
-        for slot in walk(model)
-        if hasattr(slot.layer, "kernel")
+        wrapper.get(id(weight.layer), weight.layer)
+        for weight in list_weights(model)
+        if hasattr(weight.layer, "kernel")
     ]
     chosen = [layer for layer in layers if name in (None, layer.name)]
     if not chosen:

@@ -1,48 +1,59 @@
-"""Callbacks for `model.fit`, one for each method, and a backup that survives any kill."""
+"""Callbacks for `model.fit`: methods in rounds, and a backup that survives any kill."""
 
-import difflib
+import functools
 
+from keras_reinit.callbacks import names
 from keras_reinit.callbacks.backup import Backup
-from keras_reinit.callbacks.fixed_subset import FixedSubsetReinit
-from keras_reinit.callbacks.fully_connected import FullyConnectedReinit
-from keras_reinit.callbacks.layerwise import LayerwiseReinit
-from keras_reinit.callbacks.magnitude import MagnitudeReinit
-from keras_reinit.callbacks.random_subset import RandomSubsetReinit
-from keras_reinit.callbacks.shrink_perturb import ShrinkPerturb
-
-_BY_LETTERS = {
-    "LW": LayerwiseReinit,
-    "FC": FullyConnectedReinit,
-    "WELSR": RandomSubsetReinit,
-    "WELS": FixedSubsetReinit,
-    "DSD": MagnitudeReinit,
-    "S&P": ShrinkPerturb,
-}
+from keras_reinit.callbacks.names import (
+    FixedSubsetReinit,
+    FullyConnectedReinit,
+    LayerwiseReinit,
+    MagnitudeReinit,
+    RandomSubsetReinit,
+    ShrinkPerturb,
+)
+from keras_reinit.callbacks.reinit import Reinit
+from keras_reinit.methods.table import get as _get_method
+from keras_reinit.methods.table import row as _row
 
 
-def get(letters):
-    """The callback class of a method by the letters that the papers use.
+def get(identifier):
+    """The callback of a method by the letters that the papers use.
 
     Args:
-        letters: "LW", "FC", "WELSR", "WELS", "DSD" or "S&P".
+        identifier: a key of `keras_reinit.methods.METHODS`, such as "LW" or "S&P".
 
     Returns:
-        A callback class.
+        A callback's class, or for a method without one of its own a function that takes the
+        arguments of the method and of `Reinit` by their names and returns a `Reinit`.
 
     Raises:
         ValueError: if no method has these letters; the message names the nearest that does.
 
     Example:
         >>> get("LW")
-        <class 'keras_reinit.callbacks.LayerwiseReinit'>
+        <class 'keras_reinit.callbacks.names.LayerwiseReinit'>
+        >>> get("LLF")(from_layer="head", until=rounds.Fixed(epochs=20), rounds=4)
     """
-    if letters not in _BY_LETTERS:
-        near = difflib.get_close_matches(str(letters).upper(), _BY_LETTERS, n=1, cutoff=0.0)
-        raise ValueError(
-            f"No method has these letters. Received: {letters!r}. Did you mean {near[0]!r}? "
-            f"Expected one of {list(_BY_LETTERS)}"
-        )
-    return _BY_LETTERS[letters]
+    named = _row(identifier).callback
+    if named is not None:
+        return getattr(names, named)
+    return functools.partial(_reinit, identifier)
+
+
+def _reinit(
+    identifier,
+    *,
+    until,
+    rounds=None,
+    data=None,
+    seed=None,
+    reset_optimizer=True,
+    before_first=None,
+    **arguments,
+):
+    method = _get_method(identifier, **arguments)
+    return Reinit(method, until, rounds, data, seed, reset_optimizer, before_first)
 
 
 __all__ = [
@@ -52,6 +63,7 @@ __all__ = [
     "LayerwiseReinit",
     "MagnitudeReinit",
     "RandomSubsetReinit",
+    "Reinit",
     "ShrinkPerturb",
     "get",
 ]

@@ -8,7 +8,8 @@ import h5py
 import keras
 
 from keras_reinit import distribution
-from keras_reinit.callbacks.state import StateInWeights
+from keras_reinit.callbacks.carried import StateInWeights
+from keras_reinit.keras_private import set_initial_epoch
 
 _ATTRIBUTE = "_keras_reinit_backup"
 
@@ -37,9 +38,6 @@ class Backup(keras.callbacks.Callback):
     Example:
         >>> # The same command again after a kill goes on where it was.
         >>> model.fit(x, y, epochs=100, callbacks=[Backup("run7"), method])
-
-    Reference:
-        Ours.
     """
 
     def __init__(self, backup_dir, delete_checkpoint=True, interval=0.0):
@@ -94,7 +92,7 @@ class Backup(keras.callbacks.Callback):
                 self.model.optimizer.build(self.model.trainable_variables)
             self._check_architecture()
             self.model.load_weights(self._file)
-            self.model._initial_epoch = self._epoch + 1
+            set_initial_epoch(self.model, self._epoch + 1)
         self._holder.listening = False
         self._written = time.monotonic()
 
@@ -114,7 +112,7 @@ class Backup(keras.callbacks.Callback):
         self._written = time.monotonic()
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None
+        set_initial_epoch(self.model, None)
         self._holder.detach(self.model, _ATTRIBUTE)
         if self.delete_checkpoint and distribution.writes(self.model):
             self._file.unlink(missing_ok=True)

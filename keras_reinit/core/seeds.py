@@ -1,6 +1,30 @@
 """Independent random streams from one integer."""
 
 import hashlib
+import random
+
+import numpy as np
+
+
+def resolve_seed(seed):
+    """An int seed from an int or None; None draws one from Python's `random`.
+
+    `keras.utils.set_random_seed` therefore makes a None reproducible too.
+
+    Args:
+        seed: int, or None.
+
+    Returns:
+        An int.
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    if seed is None:
+        return random.randrange(2**31)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"A seed is an int or None. Received: seed={seed!r} ({type(seed)})")
+    return int(seed)
 
 
 def fold_in(seed, *names):

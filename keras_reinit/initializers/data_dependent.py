@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_reinit import core
 from keras_reinit.layers import WeightNormalization
-from keras_reinit.weights.graph import run
+from keras_reinit.structure.graph import run
 
 
 def standardize(model, data):

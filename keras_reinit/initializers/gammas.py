@@ -1,7 +1,7 @@
 """What each weight-normalised layer does to the squared norm: the gammas of a whole network."""
 
-from keras_reinit.initializers.structure import Structure, is_weighted
 from keras_reinit.layers import WeightNormalization
+from keras_reinit.structure.residual import Structure, is_weighted
 
 _HANIN = 0.9  # the second layer of block b of a stage keeps 0.9**b of the norm
 

@@ -5,15 +5,18 @@ import math
 
 import keras
 
+from keras_reinit.core import resolve_seed
 from keras_reinit.initializers.data_dependent import standardize
 from keras_reinit.initializers.gains import weight_norm_gain
 from keras_reinit.initializers.gammas import gammas
 from keras_reinit.initializers.orthogonal import Orthogonal
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
-from keras_reinit.model import ReinitModel, restored_on_error
-from keras_reinit.weights.apply import redraw, resolve_seed, with_statistics
-from keras_reinit.weights.select import matching
+from keras_reinit.model import ReinitModel
+from keras_reinit.weights.redraw import reinitialize_weights
+from keras_reinit.weights.select import select_weights
+from keras_reinit.weights.snapshot import restored_on_error
+from keras_reinit.weights.statistics import with_statistics
 
 _SCHEMES = {  # and how each draws `v`
     "arpit": "orthogonal",
@@ -74,17 +77,17 @@ def initialize(model, scheme="arpit", v=None, direction="forward", stem=None, da
     """
     _check_arguments(scheme, v, direction, stem, data)
     seed = resolve_seed(seed)
-    slots = matching(model)
-    layers = _normalized_layers(model, slots)
+    weights = select_weights(model)
+    layers = _normalized_layers(model, weights)
     gains = _gains(model, layers, scheme, direction, stem)
-    affected = with_statistics(model, slots)
+    affected = with_statistics(model, weights)
     with (
         _configuration_restored_on_error(layers),
-        restored_on_error([slot.variable for slot in affected]),
+        restored_on_error([weight.variable for weight in affected]),
     ):
         for layer in layers:
             _configure(layer, v or _SCHEMES[scheme], gains[id(layer)])
-        redraw(affected, seed)
+        reinitialize_weights(affected, seed)
         if scheme == "data_dependent":
             standardize(model, data)
 
@@ -108,15 +111,15 @@ def _check_arguments(scheme, v, direction, stem, data):
         )
 
 
-def _normalized_layers(model, slots):
-    """The weight-normalised layers among the owners of slots, each with one kernel."""
+def _normalized_layers(model, weights):
+    """The weight-normalised layers among the owners of weights, each with one kernel."""
     if isinstance(model, ReinitModel):
         raise ValueError(
             f"Model '{model.name}' is a ReinitModel, which holds the norms of its weights at "
             "wrapping. Initialise its backbone, then wrap it; `model.reinitialize(seed=...)` draws "
             "by the same scheme"
         )
-    owners = {id(slot.layer): slot.layer for slot in slots}
+    owners = {id(weight.layer): weight.layer for weight in weights}
     layers = [layer for layer in owners.values() if isinstance(layer, WeightNormalization)]
     if not layers:
         raise ValueError(

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_reinit.keras_private import all_layers
+
 
 @keras.saving.register_keras_serializable(package="keras_reinit")
 class Recomputed(keras.Model):
@@ -39,7 +41,7 @@ class Recomputed(keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
-        changing = [layer.name for layer in self._flatten_layers() if _changes_when_called(layer)]
+        changing = [layer.name for layer in all_layers(self) if _changes_when_called(layer)]
         if changing:
             raise ValueError(
                 "Layers that change a state when they are called cannot be run twice. Received: "

@@ -1,10 +1,11 @@
 """Self-distillation: the network as it was before a re-initialisation teaches the one after it."""
 
 import inspect
-import math
 
 import keras
 from keras import ops
+
+from keras_reinit.core import check_number
 
 
 class SelfDistillation(keras.Model):
@@ -32,6 +33,7 @@ class SelfDistillation(keras.Model):
 
     Attributes:
         student: the model that was given; compiled along with this one.
+        reinitialized_model: the same, as the callbacks of methods ask for it.
 
     Raises:
         ValueError: if an argument is out of its range or the model is not built. In `compile`: if
@@ -53,10 +55,8 @@ class SelfDistillation(keras.Model):
             raise ValueError(
                 f"Self-distillation needs a built keras.Model. Received: model={model!r}"
             )
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"`weight` is finite, at least 0. Received: weight={weight!r}")
-        if not (math.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"`temperature` is finite, above 0. Received: {temperature=}")
+        weight = check_number("weight", weight)
+        temperature = check_number("temperature", temperature, above=0)
         name = f"distilled_{model.name}".replace(".", "_")  # as PyTorch wants it
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.student = model
@@ -78,6 +78,11 @@ class SelfDistillation(keras.Model):
             name="taught", shape=(), dtype="bool", initializer="zeros", trainable=False
         )
         self.built = True
+
+    @property
+    def reinitialized_model(self):
+        """The network that methods act on."""
+        return self.student
 
     def before_round(self, index):
         """Make the network, as it is, the teacher; methods call this before they change weights.

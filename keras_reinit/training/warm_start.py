@@ -2,84 +2,30 @@
 
 import contextlib
 import dataclasses
-import math
 import os
 import pathlib
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_reinit import distribution
-from keras_reinit.callbacks import Backup
-from keras_reinit.callbacks.base import ReinitCallback
-from keras_reinit.callbacks.state import StateInWeights, set_torch_states, torch_states
-from keras_reinit.core import fold_in
-from keras_reinit.model import renew
-from keras_reinit.rounds import Accuracy, Rule, positive_int
+from keras_reinit.callbacks import Backup, Reinit
+from keras_reinit.callbacks.carried import StateInWeights, set_torch_states, torch_states
+from keras_reinit.core import check_int, check_number, fold_in, resolve_seed
+from keras_reinit.keras_private import set_initial_epoch
+from keras_reinit.methods import Continue, FullReset, Method
+from keras_reinit.rounds import Accuracy, check_rule
 from keras_reinit.training.epochs import Epochs, can_compile, fit_compiled
-from keras_reinit.weights import reset_optimizer, shrink_perturb
-from keras_reinit.weights.apply import check_factors, resolve_seed
-from keras_reinit.weights.optimizer import learning_rate_of
-from keras_reinit.weights.select import matching
+from keras_reinit.weights import reset_optimizer
+from keras_reinit.weights.optimizer import learning_rate_of, set_learning_rate
 
 _FINISHED = "_keras_reinit_stages"
 _CLOCK = "_keras_reinit_clock"
 
 
-@dataclasses.dataclass(frozen=True)
-class ShrinkPerturb:
-    """Start a stage from a shrunk network with a little of a fresh one.
-
-    `w = shrink * w + perturb * w_fresh`, as `keras_reinit.shrink_perturb`.
-
-    Args:
-        shrink: factor on the weights, finite, at least 0.
-        perturb: factor on the fresh draw, finite, at least 0.
-        noise: "fresh" draws from each layer's own initializer, "gaussian" from N(0, 1).
-        where: patterns of the variables that are changed, as `keras_reinit.select`; None for all
-            trainable ones.
-
-    Raises:
-        ValueError: if a factor is negative or not finite.
-
-    Example:
-        >>> WarmStart(model, ShrinkPerturb(shrink=0.4, perturb=0.1))
-
-    Reference:
-        Ash & Adams 2020, Section 4.
-    """
-
-    shrink: float
-    perturb: float
-    noise: str = "fresh"
-    where: str | Sequence[str] | None = None
-
-    def __post_init__(self):
-        check_factors(self.shrink, self.perturb, self.noise)
-
-    def __call__(self, model, seed):
-        shrink_perturb(model, self.shrink, self.perturb, self.noise, self.where, seed)
-        return _entries(model, self.where) if self.perturb else 0
-
-
-def _entries(model, where=None):
-    return sum(math.prod(slot.variable.shape) for slot in matching(model, where))
-
-
-def _random(model, seed):
-    renew(model, seed)
-    return _entries(model)
-
-
-def _warm(model, seed):
-    """Go on from the weights as they are."""
-    return 0
-
-
-STRATEGIES = {"random": _random, "warm": _warm}
+STRATEGIES = {"random": FullReset(), "warm": Continue()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +63,9 @@ class WarmStart:
 
     Args:
         model: a built and compiled `keras.Model`, with metric "accuracy" for the default rule.
-        strategy: "random" (train from scratch), "warm" (go on), or `ShrinkPerturb(...)`.
+        strategy: "random" (train from scratch), "warm" (go on), or a value of
+            `keras_reinit.methods`, such as `ShrinkPerturb(0.4, 0.1)`. One that needs data gets
+            those of the stage; its round is the number of the stage.
         until: a rule of `keras_reinit.rounds`: when a stage has been trained enough.
         batch_size: examples of a batch, for stages of arrays.
         seed: int, of the order of examples and of what the strategy draws. Strategies with the same
@@ -131,7 +79,7 @@ class WarmStart:
         ValueError: if an argument is out of its range, or the model is not built and compiled.
 
     Example:
-        >>> warm = WarmStart(model, ShrinkPerturb(0.4, 0.1), backup_dir="stream")
+        >>> warm = WarmStart(model, kr.methods.ShrinkPerturb(0.4, 0.1), backup_dir="stream")
         >>> for stage in warm.run([(x[:1000], y[:1000]), (x[:2000], y[:2000])], (x_test, y_test)):
         ...     print(stage.samples, stage.seconds, stage.evaluation["accuracy"])
 
@@ -150,6 +98,8 @@ class WarmStart:
         backup_dir=None,
         interval=60.0,
     ):
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"Expected a keras.Model. Received: model={model!r} ({type(model)})")
         if not (model.built and model.compiled):
             raise ValueError(f"Model '{model.name}' has to be built and compiled first")
         if not model.optimizer.built:
@@ -157,14 +107,15 @@ class WarmStart:
         self.model = model
         self._optimizer, self._rate = model.optimizer, learning_rate_of(model.optimizer)
         self.strategy = strategy
-        _check_strategy(strategy)
+        self._method = _method_of(strategy)
         self.until = Accuracy(0.99, max_epochs=350, patience=10) if until is None else until
-        if not isinstance(self.until, Rule):
-            raise TypeError(
-                "`until` is a rule of keras_reinit.rounds, such as Accuracy(0.99). "
-                f"Received: until={until!r}"
+        check_rule(self.until)
+        if self.until.steps is not None:
+            raise ValueError(
+                "A stage ends with an epoch. Received: a rule that counts steps, "
+                f"until={until!r}. Expected e.g. Accuracy(0.99) or Fixed(epochs=10)"
             )
-        self.batch_size = positive_int("batch_size", batch_size)
+        self.batch_size = check_int("batch_size", batch_size)
         if seed is None and (backup_dir is not None or distribution.worker_count(model) > 1):
             raise ValueError(
                 "A run that can be resumed, or has several workers, needs a seed that is the same "
@@ -173,7 +124,7 @@ class WarmStart:
         self.seed = resolve_seed(seed)
         self.perturb_first = perturb_first
         self.backup_dir: Any = None if backup_dir is None else pathlib.Path(backup_dir)
-        self.interval = interval
+        self.interval = check_number("interval", interval)
 
     def run(self, stages, evaluation=None, validation=None, callbacks=(), verbose=0):
         """Train on one data set after the other.
@@ -212,9 +163,9 @@ class WarmStart:
 
     def _train(self, number, data, callbacks, **options):
         seed = fold_in(self.seed, "stage", number)
-        strategy = self.strategy if number > 0 or self.perturb_first else "warm"
+        method = self._method if number > 0 or self.perturb_first else STRATEGIES["warm"]
         batches = _batches(data, self.batch_size, seed)
-        start = _StageStart(self.until, strategy, seed, batches)
+        start = _StageStart(method, self.until, seed, number, data, batches)
         clock = _Clock(batches)
         options["callbacks"] = [start, clock, *callbacks]
         if self.backup_dir is not None:
@@ -224,7 +175,10 @@ class WarmStart:
         try:
             self._fit(data, batches, epochs=start.max_epochs(self.model), shuffle=False, **options)
         finally:
-            self.model._initial_epoch = None  # a resumed fit that breaks off would leave it behind
+            set_initial_epoch(self.model, None)  # a resumed fit that breaks off would leave it
+            set_learning_rate(self.model.optimizer, self._rate)  # whatever a rule has made of it
+        if not clock.logs:
+            raise ValueError(f"A stage has some batches. Received: stage {number} with none")
         return Stage(
             number,
             None if batches is None else batches.samples,
@@ -304,7 +258,8 @@ def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=
         model: a built and compiled `keras.Model`, such as one that was loaded from a file.
         x: all examples there are by now: an array, or a structure of arrays.
         y: their targets.
-        strategy: "random", "warm" or `ShrinkPerturb(...)`.
+        strategy: "random", "warm" or a value of `keras_reinit.methods`, such as
+            `ShrinkPerturb(0.4, 0.1)`.
         until: a rule of `keras_reinit.rounds`.
         batch_size: examples of a batch.
         seed: int; another one every day.
@@ -319,7 +274,7 @@ def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=
 
     Example:
         >>> model = keras.models.load_model("yesterday.keras")
-        >>> stage = refit(model, x, y, ShrinkPerturb(0.4, 0.1), seed=20)
+        >>> stage = refit(model, x, y, kr.methods.ShrinkPerturb(0.4, 0.1), seed=20)
 
     Reference:
         Ash & Adams 2020, Section 4.
@@ -328,12 +283,16 @@ def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=
     return next(warm.run([(x, y)], evaluation, **options))
 
 
-def _check_strategy(strategy):
-    if not isinstance(strategy, ShrinkPerturb) and strategy not in (*STRATEGIES,):
+def _method_of(strategy):
+    """The method that a strategy is."""
+    if isinstance(strategy, str) and strategy in STRATEGIES:
+        return STRATEGIES[strategy]
+    if not isinstance(strategy, Method):
         raise ValueError(
             f"Unknown strategy. Received: strategy={strategy!r}. Expected 'random', 'warm' or "
-            "keras_reinit.training.ShrinkPerturb(shrink, perturb)"
+            "a value of keras_reinit.methods, such as keras_reinit.methods.ShrinkPerturb()"
         )
+    return strategy
 
 
 def _is_data_set(data):
@@ -343,10 +302,10 @@ def _is_data_set(data):
 def _batches(data, batch_size, seed):
     """The `Epochs` of a stage of arrays; None for a data set, which has batches of its own."""
     if _is_data_set(data):
-        if int(data.cardinality()) == -1:
+        if int(data.cardinality()) in (0, -1):
             raise ValueError(
-                "A stage has an end, and this data set has none. Received: a tf.data.Dataset that "
-                "repeats for ever. Expected one without `repeat()`"
+                "A stage has some batches and an end. Received: a tf.data.Dataset that is empty or "
+                "repeats for ever. Expected one with examples, without `repeat()`"
             )
         return None
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
@@ -378,24 +337,32 @@ def _carried(model, write, read):
         holder.detach(model, _FINISHED)
 
 
-class _StageStart(ReinitCallback):
-    """A method of one round, which begins with a strategy."""
+def _data_for(method, data):
+    """What a method is to see of a stage: all of it, or its inputs."""
+    if method.needs_targets:
+        return data
+    return data.map(lambda x, *_: x) if _is_data_set(data) else data[0]
 
-    def __init__(self, until, strategy, seed, batches):
-        super().__init__(until, rounds=1, seed=seed)
-        self.strategy = strategy
-        self._data = None if batches is None else (batches.samples, batches.batch_size)
 
-    def start_round(self, index, seed):
-        return STRATEGIES.get(self.strategy, self.strategy)(self.model, seed)
+class _StageStart(Reinit):
+    """One round of training, which begins with a strategy."""
+
+    def __init__(self, method, until, seed, number, data, batches):
+        given = _data_for(method, data) if method.needs_data else None
+        super().__init__(method, until, rounds=1, data=given, seed=seed, before_first=True)
+        self._number = number
+        self._size = None if batches is None else (batches.samples, batches.batch_size)
+
+    def context(self, index, training_seed):
+        return dataclasses.replace(super().context(index, training_seed), round=self._number)
 
     def get_config(self):
-        return {**super().get_config(), "strategy": repr(self.strategy), "data": self._data}
+        return {**super().get_config(), "data": self._size}
 
     @property
     def converged(self):
         """Whether the rule's goal was reached."""
-        return self.until.converged(self._state.progress)
+        return self.until.converged(self._training.state.progress)
 
 
 class _Clock(keras.callbacks.Callback):

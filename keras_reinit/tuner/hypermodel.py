@@ -1,35 +1,21 @@
 """The search space of methods and their parameters, and how a trial is trained and scored."""
 
-import math
-import numbers
-
 import keras
 import keras_tuner
 import numpy as np
 from keras_tuner.errors import FatalTypeError, FatalValueError
 from keras_tuner.src.engine.tuner_utils import SaveBestEpoch
 
-from keras_reinit.callbacks import LayerwiseReinit, ShrinkPerturb, get
-from keras_reinit.callbacks.base import ReinitCallback
-from keras_reinit.core import fold_in
+from keras_reinit.callbacks import Reinit
+from keras_reinit.core import fold_in, resolve_seed
+from keras_reinit.keras_private import compile_arguments
+from keras_reinit.methods.method import check_usable
 from keras_reinit.model import ReinitModel, renew
 from keras_reinit.rounds import Fixed, Progress
-from keras_reinit.weights.apply import resolve_seed
+from keras_reinit.tuner.space import OF_ALL, Space
 from keras_reinit.weights.optimizer import set_learning_rate, set_weight_decay
 
-METHODS = ("BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P")
 _SAMPLE = 256  # training examples on which LW measures the output of a block
-# Which methods have a parameter; the other parameters are those of every training.
-OF_METHODS = {
-    "rounds": ("FC", "WELSR", "WELS", "DSD", "S&P"),
-    "iterations": ("LW",),
-    "shrink": ("S&P",),
-    "perturb": ("S&P",),
-    "fraction": ("WELSR", "WELS", "DSD"),
-}
-OF_ALL = ("learning_rate", "weight_decay")
-_INTS = ("rounds", "iterations")
-_LOG = ("perturb", "learning_rate", "weight_decay")
 
 
 class ReinitHyperModel(keras_tuner.HyperModel):
@@ -40,25 +26,19 @@ class ReinitHyperModel(keras_tuner.HyperModel):
     network that training ends with, the last round's, and not the best epoch of all; the checkpoint
     of a trial, and so `get_best_models`, is that network.
 
-    Each range is (low, high), a number that is not tuned, or, for the last two, None to leave the
-    compiled optimizer alone. They are the hyperparameters "method", "rounds", "iterations",
-    "shrink", "perturb", "fraction", "learning_rate" and "weight_decay"; those that a method does
-    not have are inactive. `build` may tune more, under other names.
-
-    `Hyperband` gives promising trials a larger budget. A larger budget has longer rounds, so such
-    a trial starts over; and where a budget is smaller than the rounds, it ends within them.
+    Each range is (low, high), a number that is not tuned, or, for the rate and the decay, None to
+    leave the compiled optimizer alone. They are the hyperparameters "method", "rounds",
+    "learning_rate", "weight_decay" and those of the methods, such as "shrink"; those that a method
+    does not have are inactive. `build` may tune more, under other names. Where `Hyperband` gives a
+    trial a larger budget, and so longer rounds, it starts over.
 
     Args:
         build: function from `keras_tuner.HyperParameters` to a built and compiled `keras.Model`, or
-            a `keras_tuner.HyperModel`. Where "LW" is among the methods, each model is wrapped into
-            a `ReinitModel` and keeps what it was compiled with; a `train_step` of its own is not
-            kept, so return a `ReinitModel` then.
-        methods: letters of the papers, or "BL".
-        rounds: ints, at least 1, for FC, WELSR, WELS, DSD and S&P.
-        iterations: ints, at least 1, for LW.
-        shrink: factor on the weights, for S&P.
-        perturb: factor on the fresh draw, above 0 (a logarithmic scale), for S&P.
-        fraction: share of the entries, in [0, 1], for WELSR, WELS and DSD.
+            a `keras_tuner.HyperModel`. Where LW is among the methods, each model is wrapped into a
+            `ReinitModel` and keeps what it was compiled with, but no `train_step` of its own.
+        methods: letters of the papers ("BL" is plain training), or values of
+            `keras_reinit.methods`, which are taken as they are; None for all letters.
+        rounds: ints, at least 1, for the methods whose number of rounds is free.
         learning_rate: above 0 (a logarithmic scale); where the optimizer follows a schedule, None.
         weight_decay: above 0 (a logarithmic scale), as the optimizer's argument of that name.
         until: from the epochs of a round to a rule of `keras_reinit.rounds` that ends it.
@@ -67,6 +47,9 @@ class ReinitHyperModel(keras_tuner.HyperModel):
             examples.
         seed: int: execution i of every trial draws its first weights and all else that a method
             draws from `(seed, i)`. None: the first weights are those that `build` returns.
+        **ranges: ranges of the methods' parameters, in place of those of
+            `keras_reinit.methods.METHODS`: `iterations` (LW), `shrink` and `perturb` (S&P),
+            `fraction` (WELSR, WELS and DSD), and so on.
 
     Raises:
         ValueError: if a method or a range is none. When a tuner is made or searches, as a
@@ -81,50 +64,27 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         ... )
         >>> tuner.search(x, y, epochs=50, validation_data=validation)
         >>> print(table(tuner))
-
-    Reference:
-        Ours.
     """
 
     def __init__(
         self,
         build,
-        methods=METHODS,
+        methods=None,
         *,
         rounds=(2, 10),
-        iterations=(1, 3),
-        shrink=(0.1, 0.9),
-        perturb=(0.01, 0.5),
-        fraction=(0.05, 0.5),
         learning_rate=(1e-4, 1e-1),
         weight_decay=(1e-5, 1e-1),
         until=Fixed,
         blocks="auto",
         sample=None,
         seed=None,
+        **ranges,
     ):
         super().__init__()
-        for letters in methods:
-            if letters != "BL":
-                get(letters)  # names the nearest where there is none
         self.network = build
-        self.methods = tuple(methods)
-        self.ranges = {
-            "rounds": rounds,
-            "iterations": iterations,
-            "shrink": shrink,
-            "perturb": perturb,
-            "fraction": fraction,
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-        }
-        for name, value in self.ranges.items():
-            _check_range(name, value)
-        self.tuned = {
-            name: [method for method in self.methods if method in OF_METHODS.get(name, METHODS)]
-            for name, value in self.ranges.items()
-            if isinstance(value, tuple | list)
-        }
+        of_training = {"learning_rate": learning_rate, "weight_decay": weight_decay}
+        self.space = Space(methods, {"rounds": rounds, **ranges, **of_training})
+        self.methods = tuple(self.space.methods)
         self.until = until
         self.blocks = blocks
         self.sample = sample
@@ -134,20 +94,11 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         self._untrained = None
 
     def declare_hyperparameters(self, hp):
-        hp.Choice("method", list(self.methods))
-        for name, having in self.tuned.items():
-            if name in OF_ALL:
-                self._declare(hp, name)
-            elif having:
-                with hp.conditional_scope("method", having):
-                    self._declare(hp, name)
+        self.space.declare(hp)
 
     def build(self, hp):
-        declared = {each.name for each in hp.space}
-        if not {"method", *(name for name, having in self.tuned.items() if having)} <= declared:
-            self.declare_hyperparameters(
-                hp
-            )  # not again: KerasTuner would build for every condition
+        if not self.space.names <= {each.name for each in hp.space}:
+            self.space.declare(hp)  # not again: KerasTuner would build for every condition
         if hp.get("method") not in self.methods:
             raise FatalValueError(
                 "The search that is in the directory already was another one. Received: "
@@ -166,14 +117,15 @@ class ReinitHyperModel(keras_tuner.HyperModel):
             del kwargs["initial_epoch"]
         given = kwargs.pop("callbacks", None) or []
         callbacks = [each for each in given if not isinstance(each, SaveBestEpoch)]
-        if any(isinstance(each, ReinitCallback) for each in callbacks):
+        if any(isinstance(each, Reinit) for each in callbacks):
             raise FatalValueError(
                 "The search chooses the method. Received: callbacks with a re-initialisation "
                 "method. Expected none"
             )
         seed = self._begin_execution(hp, model)
         inputs = args[0] if args else kwargs.get("x")
-        method = self._method(hp, model, kwargs.get("epochs"), inputs, seed)
+        targets = args[1] if len(args) > 1 else kwargs.get("y")
+        method = self._callback(hp, model, kwargs.get("epochs"), (inputs, targets), seed)
         kwargs["callbacks"] = [method, *callbacks]
         if isinstance(self.network, keras_tuner.HyperModel):
             history = self.network.fit(hp, model, *args, **kwargs)
@@ -191,18 +143,6 @@ class ReinitHyperModel(keras_tuner.HyperModel):
                 checkpoint.on_epoch_end(len(history.epoch) - 1, scores)
         return scores
 
-    # The search space.
-
-    def _declare(self, hp, name):
-        low, high = self.ranges[name]
-        if name in _INTS:
-            hp.Int(name, low, high)
-        else:
-            hp.Float(name, low, high, sampling="log" if name in _LOG else "linear")
-
-    def _value(self, hp, name):
-        return hp.get(name) if name in self.tuned else self.ranges[name]
-
     # The network.
 
     def _network(self, hp):
@@ -216,7 +156,7 @@ class ReinitHyperModel(keras_tuner.HyperModel):
                 "`build` returns a keras.Model that has weights and is compiled. Received: "
                 f"{model!r}. Expected a model with an Input and a call of `compile`"
             )
-        if "LW" not in self.methods or isinstance(model, ReinitModel):
+        if not self.space.needs_blocks or isinstance(model, ReinitModel):
             return model
         try:
             wrapped = ReinitModel(model, self.blocks)
@@ -225,11 +165,11 @@ class ReinitHyperModel(keras_tuner.HyperModel):
                 f"LW needs a network that can be cut into blocks. Received: {error}. Expected "
                 "`blocks=...`, or `methods` without 'LW'"
             ) from error
-        wrapped.compile(**model._compile_config.config)
+        wrapped.compile(**compile_arguments(model))
         return wrapped
 
     def _set_optimizer(self, hp, model):
-        rate, decay = (self._value(hp, name) for name in OF_ALL)
+        rate, decay = (self.space.value(hp, name) for name in OF_ALL)
         if rate is not None:
             set_learning_rate(model.optimizer, rate)
         if decay is not None:
@@ -253,51 +193,32 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         renew(model, seed)
         return seed
 
-    def _method(self, hp, model, epochs, inputs, seed):
-        letters = hp.get("method")
-        if letters == "LW":
-            rounds = len(model.blocks) * self._value(hp, "iterations")
-        else:  # one round of any method is plain training
-            rounds = 1 if letters == "BL" else self._value(hp, "rounds")
+    def _callback(self, hp, model, epochs, examples, seed):
+        method = self.space.method(hp)
+        rounds = self.space.rounds(hp) or method.rounds(model)
         hyperband = "tuner/epochs" in hp.values
         if epochs is None or (epochs < rounds and not hyperband):
             raise FatalValueError(
                 "`epochs` is the budget that the rounds of a trial share. Received: "
-                f"search(epochs={epochs}) for {rounds} rounds of {letters}. Expected at least as "
-                "many, or fewer rounds or iterations"
+                f"search(epochs={epochs}) for {rounds} rounds of {hp.get('method')}. Expected at "
+                "least as many, or fewer rounds or iterations"
             )
         until = self.until(max(1, epochs // rounds))
-        if letters == "LW":
-            sample = _sample(inputs) if self.sample is None else self.sample
-            return LayerwiseReinit(sample, self._value(hp, "iterations"), until=until, seed=seed)
-        arguments = {
-            name: self._value(hp, name)
-            for name in ("shrink", "perturb", "fraction")
-            if letters in OF_METHODS[name]
-        }
-        method = ShrinkPerturb if letters == "BL" else get(letters)
-        return method(**arguments, until=until, rounds=rounds, seed=seed)
+        data = self._data(method, examples)
+        try:
+            check_usable(method, model, data)
+        except ValueError as error:
+            raise FatalValueError(f"A method cannot work on this network: {error}") from error
+        return Reinit(method, until, rounds, data, seed)
 
-
-def _check_range(name, value):
-    bounds = list(value) if isinstance(value, tuple | list) else [value]
-    if value is None and name in OF_ALL:
-        return
-    kind = numbers.Integral if name in _INTS else numbers.Real
-    valid = all(isinstance(b, kind) and not isinstance(b, bool) for b in bounds) and (
-        len(bounds) == 1 or (len(bounds) == 2 and bounds[0] < bounds[1])
-    )
-    least = 1 if name in _INTS else 0
-    most = 1 if name == "fraction" else math.inf
-    if valid and name in _LOG and len(bounds) == 2:
-        valid = bounds[0] > 0
-    if not (valid and all(least <= b <= most and math.isfinite(b) for b in bounds)):
-        raise ValueError(
-            f"`{name}` is a range. Received: {name}={value!r}. Expected (low, high) or a number, "
-            f"{'ints' if name in _INTS else 'finite'}, at least {least}"
-            + f", at most {most}" * (name == "fraction")
-            + ", low above 0" * (name in _LOG)
-        )
+    def _data(self, method, examples):
+        """What a method measures the network on, of what `search` was given."""
+        inputs, targets = examples
+        if not method.needs_data:
+            return None
+        if not method.needs_targets:
+            return _sample(inputs) if self.sample is None else self.sample
+        return inputs if targets is None else (inputs, targets)
 
 
 def _variables(model):

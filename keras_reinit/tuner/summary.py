@@ -4,7 +4,7 @@ import math
 
 import keras_tuner
 
-from keras_reinit.tuner.hypermodel import OF_ALL, OF_METHODS
+from keras_reinit.tuner.space import OF_ALL, OF_METHODS
 
 
 def trials(tuner):
@@ -69,7 +69,9 @@ def table(tuner):
 
 
 def _row(trial, space):
-    names = dict.fromkeys(["method", *OF_METHODS, *OF_ALL, *(hp.name for hp in space.space)])
+    names = dict.fromkeys(
+        ["method", "rounds", *OF_METHODS, *OF_ALL, *(hp.name for hp in space.space)]
+    )
     known = {hp.name for hp in space.space}
     values = trial.hyperparameters.values
     row = {"trial": trial.trial_id, "status": trial.status}

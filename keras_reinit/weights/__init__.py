@@ -1,15 +1,10 @@
-"""The only room that knows Keras variables, the insides of layers, and optimizers."""
+"""Keras variables, the insides of layers, and optimizers: read, changed by the core, assigned."""
 
-from keras_reinit.weights.apply import (
-    init_norms,
-    reinitialize,
-    reinitialize_subset,
-    rescale,
-    shrink_perturb,
-)
-from keras_reinit.weights.normalization_statistics import recalibrate
+from keras_reinit.weights.norms import init_norms, rescale
 from keras_reinit.weights.optimizer import reset_optimizer
+from keras_reinit.weights.redraw import reinitialize, reinitialize_subset
 from keras_reinit.weights.select import select
+from keras_reinit.weights.statistics import recalibrate
 
 __all__ = [
     "init_norms",
@@ -19,5 +14,4 @@ __all__ = [
     "rescale",
     "reset_optimizer",
     "select",
-    "shrink_perturb",
 ]

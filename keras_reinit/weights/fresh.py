@@ -6,27 +6,21 @@ they are built. So the layer is rebuilt from its config in a scope where variabl
 values but keep the initializer that would have made them, and that initializer is given a new seed.
 """
 
-import contextlib
 import copy
 import functools
 import inspect
-import random
 import weakref
 
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend.common import global_state  # canary: tests/weights/test_fresh.py
 
+from keras_reinit import keras_private
 from keras_reinit.core import fold_in
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
 from keras_reinit.layers.weight_normalization import unit_norms
 from keras_reinit.weights import draws
-from keras_reinit.weights.configs import without_tensorflow
-
-_GLOBAL_GENERATOR = "global_seed_generator"
-_UNINITIALIZED = "uninitialized_variables"
 
 _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # layer: (description, initializers)
 
@@ -43,43 +37,45 @@ def _fresh_alone(old, fresh):
 
 
 class FreshValues:
-    """Fresh values for a list of slots, all layers checked before the first draw.
+    """Fresh values for a list of weights, all layers checked before the first draw.
 
     `w_fresh ~ the initializer of w`, a stream of its own for each seed and position. The `g` of a
     `WeightNormalization` without an initializer for it is the norm of the `v` drawn along with it.
 
     Args:
-        slots: list of `Slot`.
+        weights: list of `Weight`.
 
     Raises:
         ValueError: if a layer is quantised, has LoRA enabled, cannot be rebuilt from its config, or
             draws a variable from a fixed seed or from none that can be set.
 
     Example:
-        >>> fresh = FreshValues(walk(model))
-        >>> for slot in walk(model):
-        ...     slot.variable.assign(fresh.draw(slot, seed=7))
+        >>> fresh = FreshValues(list_weights(model))
+        >>> for weight in list_weights(model):
+        ...     weight.variable.assign(fresh.draw(weight, seed=7))
     """
 
-    def __init__(self, slots):
+    def __init__(self, weights):
         self._initializers = {}
-        self._slots = {id(slot.variable): slot for slot in slots}
-        layers = {id(slot.layer): slot.layer for slot in slots}
+        self._weights = {id(weight.variable): weight for weight in weights}
+        layers = {id(weight.layer): weight.layer for weight in weights}
         for layer in layers.values():
             _check_supported(layer)
-        with _seeded(0):  # an initializer without a seed draws one from Python's generator
+        with keras_private.seeded(
+            0
+        ):  # an initializer without a seed draws one from Python's generator
             initializers = {key: _initializers(layer) for key, layer in layers.items()}
-        for slot in slots:
-            initializer = initializers[id(slot.layer)][id(slot.variable)]
-            self._initializers[slot.position] = initializer
+        for weight in weights:
+            initializer = initializers[id(weight.layer)][id(weight.variable)]
+            self._initializers[weight.position] = initializer
             if initializer is not None and not _is_reseedable(initializer):
-                _check_seedable(slot, initializer)
+                _check_seedable(weight, initializer)
 
-    def draw(self, slot, seed, combine=_fresh_alone, *operands):
+    def draw(self, weight, seed, combine=_fresh_alone, *operands):
         """Draw one variable anew, and combine the fresh values with those it has.
 
         Args:
-            slot: one of the slots given.
+            weight: one of the weights given.
             seed: int.
             combine: a pure function `(old, fresh, *operands)` of arrays, such as `core.blend`;
                 left out, the fresh values are the result.
@@ -88,25 +84,25 @@ class FreshValues:
         Returns:
             An array of the variable's shape and dtype.
         """
-        initializer = self._initializers[slot.position]
+        initializer = self._initializers[weight.position]
         if initializer is None:
-            return combine(slot.variable.value, self._norms(slot, seed), *operands)
-        stream = fold_in(seed, "fresh", slot.position)
-        return _draw(slot, initializer, stream, combine, operands)
+            return combine(weight.variable.value, self._norms(weight, seed), *operands)
+        stream = fold_in(seed, "fresh", weight.position)
+        return _draw(weight, initializer, stream, combine, operands)
 
-    def _norms(self, slot, seed):
+    def _norms(self, weight, seed):
         """The norm of each unit's `v`: of the one drawn with the same seed, or of the one kept."""
-        layer = slot.layer
-        place = next(i for i, g in enumerate(layer.gains) if g is slot.variable)
+        layer = weight.layer
+        place = next(i for i, g in enumerate(layer.gains) if g is weight.variable)
         kernel = kernels(layer.layer)[place]
-        drawn = self._slots.get(id(kernel.variable))
+        drawn = self._weights.get(id(kernel.variable))
         v = kernel.variable.value if drawn is None else self.draw(drawn, seed)
-        norms = ops.reshape(unit_norms(v, kernel), slot.variable.shape)
-        return ops.cast(norms, slot.variable.dtype)
+        norms = ops.reshape(unit_norms(v, kernel), weight.variable.shape)
+        return ops.cast(norms, weight.variable.dtype)
 
 
-def _draw(slot, initializer, seed, combine=_fresh_alone, operands=()):
-    old, shape, dtype = slot.variable.value, slot.variable.shape, slot.variable.dtype
+def _draw(weight, initializer, seed, combine=_fresh_alone, operands=()):
+    old, shape, dtype = weight.variable.value, weight.variable.shape, weight.variable.dtype
     if isinstance(initializer, _DETERMINISTIC):
         fresh = initializer(shape, dtype=dtype)
     elif _is_reseedable(initializer):
@@ -116,8 +112,8 @@ def _draw(slot, initializer, seed, combine=_fresh_alone, operands=()):
         fresh = kind.from_config(config)(shape, dtype=dtype)
     else:
         # A function of the layer's own may hold initializers of any kind: make the layer once more.
-        with _seeded(seed):
-            initializer = _initializers(slot.layer, seed)[id(slot.variable)]
+        with keras_private.seeded(seed):
+            initializer = _initializers(weight.layer, seed)[id(weight.variable)]
             fresh = initializer(shape, dtype=dtype)
     return combine(old, ops.convert_to_tensor(fresh, dtype=dtype), *operands)
 
@@ -150,7 +146,7 @@ def _initializers(layer, seed=None):
     """
     if isinstance(layer, WeightNormalization):
         return {id(g): layer.gain_initializer for g in layer.gains}
-    own = [*layer._trainable_variables, *layer._non_trainable_variables]
+    own = _own_variables(layer)
     kept = None if seed is not None else _kept(layer, own)
     if kept is None:
         kept = _twins_initializers(layer, own, seed)
@@ -179,14 +175,21 @@ def _holds_an_array(initializer):
 def _twins_initializers(layer, own, seed=None):
     """The initializers of a layer's own variables, in their order, from a twin of it."""
     twin = _rebuilt(layer, seed)
-    made = [*twin._trainable_variables, *twin._non_trainable_variables]
+    made = _own_variables(twin)
     if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in made]:
         raise ValueError(
             f"Layer '{layer.name}' rebuilt from its config has other variables. "
             f"Received: {[(v.name, v.shape) for v in made]}. "
             f"Expected: {[(v.name, v.shape) for v in own]}"
         )
-    return [variable._initializer or _Value(variable) for variable in made]
+    return [keras_private.deferred_initializer(variable) or _Value(variable) for variable in made]
+
+
+def _own_variables(layer):
+    return [
+        *keras_private.own_trainable_variables(layer),
+        *keras_private.own_other_variables(layer),
+    ]
 
 
 class _Value:
@@ -201,8 +204,6 @@ class _Value:
 
 def _rebuilt(layer, seed=None):
     """A twin of a layer whose variables have initializers and, where possible, no values."""
-    pending = global_state.get_global_attribute(_UNINITIALIZED, [], set_to_default=True)
-    known = len(pending)
 
     def build():
         config = _config(layer)
@@ -213,13 +214,11 @@ def _rebuilt(layer, seed=None):
 
     try:
         try:
-            with keras.StatelessScope(initialize_variables=False):
+            with keras_private.values_deferred():
                 return build()
         # A variable made from an array cannot be deferred; `from_config` makes it a TypeError.
         except (TypeError, ValueError):
             return build()
-        finally:
-            del pending[known:]  # or the next scope that closes would allocate the twin
     except Exception as error:
         raise ValueError(
             f"Layer '{layer.name}' of {type(layer)} cannot give a fresh draw, because it cannot be "
@@ -230,7 +229,7 @@ def _rebuilt(layer, seed=None):
 
 def _config(layer):
     """A layer's config, with what its constructor needs and Keras's own ConvLSTMCell leaves out."""
-    with without_tensorflow():
+    with keras_private.without_tensorflow():
         config = layer.get_config()
     left_out = _required(layer.__class__) - set(config)
     return config | {name: getattr(layer, name) for name in left_out if hasattr(layer, name)}
@@ -262,38 +261,22 @@ def _with_seed(config, seed):
     return rewritten(config, ("seed",))
 
 
-@contextlib.contextmanager
-def _seeded(seed):
-    """Seed every global generator that an initializer may draw from; put them back at the end."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    generator = global_state.get_global_attribute(_GLOBAL_GENERATOR)
-    random.seed(seed)
-    np.random.seed(seed)
-    global_state.set_global_attribute(_GLOBAL_GENERATOR, keras.random.SeedGenerator(seed))
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        global_state.set_global_attribute(_GLOBAL_GENERATOR, generator)
-
-
-def _check_seedable(slot, initializer):
+def _check_seedable(weight, initializer):
     """Refuse an initializer of the user's own whose values no seed decides."""
     first, again, second = (
-        ops.convert_to_numpy(_draw(slot, initializer, seed)) for seed in (0, 0, 1)
+        ops.convert_to_numpy(_draw(weight, initializer, seed)) for seed in (0, 0, 1)
     )
     # A structured constant, such as an LSTM's bias with its unit forget gate, repeats few values.
     looks_random = first.size > 2 and len(np.unique(first)) > first.size / 2
     if not np.array_equal(first, again):
-        _refuse(slot, initializer, "gives other values for the same seed")
+        _refuse(weight, initializer, "gives other values for the same seed")
     if looks_random and np.array_equal(first, second):
-        _refuse(slot, initializer, "gives the same values every time")
+        _refuse(weight, initializer, "gives the same values every time")
 
 
-def _refuse(slot, initializer, reason):
+def _refuse(weight, initializer, reason):
     raise ValueError(
-        f"Variable '{slot.name}' of layer '{slot.layer.name}' cannot be drawn afresh: its "
+        f"Variable '{weight.name}' of layer '{weight.layer.name}' cannot be drawn afresh: its "
         f"initializer {reason}. Received: {initializer!r}. Use an initializer whose config has a "
         "`seed`, or leave the variable out with `where`"
     )

@@ -1,8 +1,4 @@
-"""An optimizer as new, in place: the only file that knows what is inside one.
-
-Private parts of Keras touched here, each watched by a canary in the tests: `_iterations`,
-`_learning_rate`, `_trainable_variables`, `_model_variables_moving_average`, `_track_variable`.
-"""
+"""An optimizer as new, in place: the only file that knows what its slots mean."""
 
 import math
 import numbers
@@ -10,7 +6,7 @@ import warnings
 
 import keras
 
-from keras_reinit.weights.configs import without_tensorflow
+from keras_reinit import keras_private
 
 
 def reset_optimizer(optimizer, learning_rate=None):
@@ -62,7 +58,7 @@ def learning_rate_of(optimizer):
         0.5
     """
     rates = tuple(
-        float(leaf._learning_rate.numpy()) if _rate_is_settable(leaf) else None
+        float(keras_private.learning_rate_state(leaf).numpy()) if _rate_is_settable(leaf) else None
         for leaf in _leaves(optimizer)
     )
     return rates if _is_multiple(optimizer) else rates[0]
@@ -83,6 +79,61 @@ def set_learning_rate(optimizer, learning_rate):
     """
     for variable, rate in _new_rates(optimizer, _leaves(optimizer), learning_rate):
         variable.assign(rate)
+
+
+def reset_entries(optimizer, masks):
+    """Put back the slots of some entries of the weights, and leave all others bit for bit.
+
+    `slot_i <- its initial value`, `average_i <- w_i` where `mask_i`. The count of steps stays, and
+    what an optimizer keeps in another shape than its weight's (Adafactor's sums of rows).
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`; one that is not built yet has no slots.
+        masks: {id(variable): boolean array of its shape} of the entries.
+
+    Raises:
+        TypeError, ValueError: as `reset_optimizer`.
+    """
+    updates = [update for leaf in _leaves(optimizer) for update in _entry_values(leaf, masks)]
+    for slot, mask, initial in updates:
+        slot.assign(keras.ops.where(mask, initial.value, slot.value))
+
+
+def reset_steps(optimizer):
+    """Put back the count of steps and nothing else: bias corrections and schedules start again.
+
+    `iterations <- 0`, and with it the scalars that count along, such as Nadam's running product.
+
+    Args:
+        optimizer: a `keras.optimizers.Optimizer`.
+
+    Raises:
+        TypeError, ValueError: as `reset_optimizer`.
+
+    Reference:
+        Ellis et al. 2024 (Adam with relative timesteps).
+    """
+    updates = []
+    for leaf in _leaves(optimizer):
+        if leaf.built:
+            slots, initial = _checked_slots(leaf)
+            scalars = [(slot, initial[name]) for name, slot in slots.items() if slot.shape == ()]
+            updates += [(slot, each.value) for slot, each in scalars]
+            updates.append((keras_private.step_counter(leaf), 0))
+    for variable, value in updates:
+        variable.assign(value)
+
+
+def averages_of(optimizer):
+    """The averages of weights that an optimizer makes the weights in the end: a list, often empty.
+
+    Args:
+        optimizer: a built `keras.optimizers.Optimizer`, or None.
+    """
+    if optimizer is None:
+        return []
+    leaves = [leaf for leaf in _leaves(optimizer) if leaf.built and leaf.use_ema]
+    return [a for leaf in leaves for a in keras_private.averages(leaf) if a is not None]
 
 
 def set_weight_decay(optimizer, weight_decay):
@@ -133,13 +184,50 @@ def _own_state(optimizer):
             yield optimizer.step_counter, 0
             yield optimizer.dynamic_scale, optimizer.initial_scale
     elif isinstance(optimizer, keras.optimizers.MultiOptimizer):
-        yield optimizer._iterations, 0
+        yield keras_private.step_counter(optimizer), 0
 
 
 def _initial_values(optimizer):
     """(variable, value) for all that training changes, except the learning rate."""
     if not optimizer.built:
         return []
+    slots, initial = _checked_slots(optimizer)
+    updates = [(keras_private.step_counter(optimizer), 0)]
+    updates += [(slot, initial[name]) for name, slot in slots.items()]
+    updates += [(a, _InitialValue.of(weight)) for a, weight in _averages(optimizer)]
+    return updates
+
+
+def _entry_values(optimizer, masks):
+    """(slot, mask, initial value) of the slots that have the shape of a weight with a mask."""
+    if not optimizer.built or not masks:
+        return
+    weights = keras_private.trained_variables(optimizer)
+    lists = keras_private.own_attributes(optimizer)
+    slots, initial = _checked_slots(optimizer)
+    averages = {id(average): weight for average, weight in _averages(optimizer)}
+    for name, slot in slots.items():
+        attribute, _, place = name.rpartition("/")
+        aligned = lists.get(attribute)
+        if not isinstance(aligned, list | tuple) or len(aligned) != len(weights):
+            continue
+        weight = weights[int(place)]
+        if id(weight) in masks and tuple(slot.shape) == tuple(weight.shape):
+            value = averages.get(id(slot), initial[name])
+            yield slot, masks[id(weight)], value
+
+
+def _averages(optimizer):
+    """(average, weight) of an optimizer that averages weights."""
+    if not optimizer.use_ema:
+        return []
+    averages = keras_private.averages(optimizer)
+    pairs = zip(averages, keras_private.trained_variables(optimizer), strict=True)
+    return [(average, weight) for average, weight in pairs if average is not None]
+
+
+def _checked_slots(optimizer):
+    """The slots of an optimizer, and their initial values, by the same names."""
     slots, initial = _slots(optimizer), _slots(_blank(optimizer))
     other = sorted(
         name
@@ -152,14 +240,7 @@ def _initial_values(optimizer):
             f"slots. Received: {type(optimizer).__name__} that differs in {other}. Expected "
             "`from_config(get_config())` to build the same slots for the same weights"
         )
-    updates = [(optimizer._iterations, 0)]
-    updates += [(slot, initial[name]) for name, slot in slots.items()]
-    if optimizer.use_ema:
-        averages = zip(
-            optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True
-        )
-        updates += [(a, _InitialValue.of(weight)) for a, weight in averages if a is not None]
-    return updates
+    return slots, initial
 
 
 def _slots(optimizer):
@@ -169,13 +250,12 @@ def _slots(optimizer):
     variable that an optimizer makes by itself, such as the running product of Nadam.
     """
     slots = {}
-    for attribute, value in vars(optimizer).items():
-        if attribute in ("_iterations", "_learning_rate", "_variables", "_trainable_variables"):
-            continue
+    for attribute, value in keras_private.own_attributes(optimizer).items():
         for place, part in enumerate(value if isinstance(value, list | tuple) else [value]):
             if isinstance(part, keras.Variable | _InitialValue):
                 slots[f"{attribute}/{place}"] = part
-    known = {id(v) for v in (*slots.values(), optimizer._iterations, optimizer._learning_rate)}
+    shared = keras_private.step_counter(optimizer), keras_private.learning_rate_state(optimizer)
+    known = {id(v) for v in (*slots.values(), *shared)}
     others = (variable for variable in optimizer.variables if id(variable) not in known)
     return slots | {f"variables/{place}": variable for place, variable in enumerate(others)}
 
@@ -187,7 +267,7 @@ def _alike(slot, initial):
 def _blank(optimizer):
     """The same optimizer, built for the same weights, with initial values in place of its slots."""
     try:
-        with warnings.catch_warnings(), without_tensorflow():
+        with warnings.catch_warnings(), keras_private.without_tensorflow():
             # A rate that is a lambda warns of being serialised, and is not needed.
             warnings.simplefilter("ignore")
             config = optimizer.get_config()
@@ -203,7 +283,7 @@ def _blank(optimizer):
 
     def add_variable(shape, initializer="zeros", dtype=None, **_):
         slot = _InitialValue(shape, initializer, dtype or keras.config.floatx())
-        blank._track_variable(slot)
+        keras_private.track(blank, slot)
         return slot
 
     def add_variable_from_reference(reference_variable, name=None, initializer="zeros"):
@@ -212,7 +292,7 @@ def _blank(optimizer):
 
     blank.add_variable = add_variable
     blank.add_variable_from_reference = add_variable_from_reference
-    blank.build(optimizer._trainable_variables)
+    blank.build(keras_private.trained_variables(optimizer))
     return blank
 
 
@@ -244,7 +324,7 @@ class _InitialValue:
 
 
 def _rate_is_settable(optimizer):
-    return isinstance(optimizer._learning_rate, keras.Variable)
+    return isinstance(keras_private.learning_rate_state(optimizer), keras.Variable)
 
 
 def _new_rates(optimizer, leaves, learning_rate):
@@ -261,7 +341,7 @@ def _new_rates(optimizer, leaves, learning_rate):
     else:
         rates = learning_rate
     return [
-        (leaf._learning_rate, _checked_rate(leaf, rate))
+        (keras_private.learning_rate_state(leaf), _checked_rate(leaf, rate))
         for leaf, rate in zip(leaves, rates, strict=True)
         if rate is not None
     ]

@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_reinit.keras_private import own_other_variables, own_trainable_variables, sublayers
+
 logger = logging.getLogger(__name__)
 
 
-class Slot(NamedTuple):
+class Weight(NamedTuple):
     """One weight of a model and where it lives."""
 
     name: str  # "dense/kernel", "encoder/lstm/lstm_cell/bias"
     variable: Any
     layer: keras.layers.Layer  # the innermost layer that owns the variable
-    position: int  # among all slots of the model; names the random stream
+    position: int  # among all weights of the model; names the random stream
     statistic: bool  # a moving statistic of a BatchNormalization, not a trained weight
 
     @property
@@ -35,7 +37,7 @@ class Slot(NamedTuple):
         return not self.statistic and "bias" in self.variable.name
 
 
-def walk(model):
+def list_weights(model):
     """List the trainable weights (frozen layers' too) and BatchNormalization statistics.
 
     Shared layers and variables come once, in the order of `model.layers`. Other state (statistics
@@ -46,7 +48,7 @@ def walk(model):
         model: a built `keras.Model`.
 
     Returns:
-        A list of `Slot`.
+        A list of `Weight`.
 
     Raises:
         TypeError: if `model` is not a `keras.Model`.
@@ -59,29 +61,29 @@ def walk(model):
             f"Model '{model.name}' has no weights yet. Call `model.build(input_shape)`, or call it "
             "on a batch of data, before re-initialising it"
         )
-    slots: list[Slot] = []
-    _visit(model, (), slots, seen=set(), names=set())
-    return slots
+    weights: list[Weight] = []
+    _visit(model, (), weights, seen=set(), names=set())
+    return weights
 
 
-def _visit(layer, path, slots, seen, names):
+def _visit(layer, path, weights, seen, names):
     if id(layer) in seen:
         return
     seen.add(id(layer))
     statistics = (
-        layer._non_trainable_variables if isinstance(layer, keras.layers.BatchNormalization) else []
+        own_other_variables(layer) if isinstance(layer, keras.layers.BatchNormalization) else []
     )
-    for variable in [*layer._trainable_variables, *statistics]:
+    for variable in [*own_trainable_variables(layer), *statistics]:
         if id(variable) in seen:
             continue
         seen.add(id(variable))
         name = _unused("/".join((*path, variable.name)), names)
         names.add(name)
         is_statistic = any(variable is statistic for statistic in statistics)
-        slots.append(Slot(name, variable, layer, len(slots), is_statistic))
-    children = layer.layers if isinstance(layer, keras.Model) else layer._layers
+        weights.append(Weight(name, variable, layer, len(weights), is_statistic))
+    children = layer.layers if isinstance(layer, keras.Model) else sublayers(layer)
     for child in children:
-        _visit(child, (*path, child.name), slots, seen, names)
+        _visit(child, (*path, child.name), weights, seen, names)
 
 
 def _unused(name, names):
@@ -90,11 +92,11 @@ def _unused(name, names):
     return next(each for each in itertools.chain([name], numbered) if each not in names)
 
 
-def matching(model, patterns=None):
-    """The trainable slots that patterns choose, a list in the order of the model: see `select`."""
-    slots = [slot for slot in walk(model) if slot.variable.trainable]
+def select_weights(model, patterns=None):
+    """The trainable weights that patterns choose, in the order of the model: see `select`."""
+    weights = [weight for weight in list_weights(model) if weight.variable.trainable]
     if patterns is None:
-        return slots
+        return weights
     patterns, chosen = [patterns] if isinstance(patterns, str) else list(patterns), set()
     if not patterns:
         raise ValueError(
@@ -107,22 +109,22 @@ def matching(model, patterns=None):
             raise ValueError(
                 f"A pattern is a regular expression over names. Received: {pattern!r} ({error})"
             ) from error
-        hits = {slot.position for slot in slots if _matches(expression, slot)}
+        hits = {weight.position for weight in weights if _matches(expression, weight)}
         if not hits:
             raise ValueError(
                 f"No trainable variable of model '{model.name}' matches. "
                 f"Received: pattern={pattern!r}. "
-                f"Trainable variables: {[slot.name for slot in slots]}"
+                f"Trainable variables: {[weight.name for weight in weights]}"
             )
         logger.info("pattern %r selects %d variables of '%s'", pattern, len(hits), model.name)
         chosen |= hits
-    return [slot for slot in slots if slot.position in chosen]
+    return [weight for weight in weights if weight.position in chosen]
 
 
-def _matches(expression, slot):
-    parts = slot.name.split("/")
+def _matches(expression, weight):
+    parts = weight.name.split("/")
     paths = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
-    return any(map(expression.fullmatch, [*paths, slot.layer.name]))
+    return any(map(expression.fullmatch, [*paths, weight.layer.name]))
 
 
 def select(model, patterns=None):
@@ -144,4 +146,4 @@ def select(model, patterns=None):
         >>> list(select(model, "dense.*/kernel"))
         ['dense/kernel', 'dense_1/kernel']
     """
-    return {slot.name: slot.variable for slot in matching(model, patterns)}
+    return {weight.name: weight.variable for weight in select_weights(model, patterns)}

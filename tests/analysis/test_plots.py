@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_reinit.analysis import decision_tree, plots
-from keras_reinit.analysis.plots.style import METHODS, in_order, styles
+from keras_reinit.analysis.plots.style import LOOKS, in_order, styles
 from tests.analysis.drawn import draw, legend_of, lines, texts
 
 
@@ -227,12 +227,12 @@ def test_a_question_that_changes_nothing_is_not_drawn():
 
 def test_every_method_differs_in_each_way():
     for part in ("color", "line", "marker", "hatch"):
-        assert len({str(getattr(style, part)) for style in METHODS.values()}) == len(METHODS)
+        assert len({str(getattr(style, part)) for style in LOOKS.values()}) == len(LOOKS)
 
 
 def test_other_names_differ_too():
     looks = styles(["LW", "frozen", "no normalization", "no rescaling"])
-    assert looks["LW"] == METHODS["LW"]
+    assert looks["LW"] == LOOKS["LW"]
     assert len({style.marker for style in looks.values()}) == 4
     assert len({style.color for style in looks.values()}) == 4
 

@@ -1,7 +1,7 @@
 """A training that is recorded: the weights before and after every round's action.
 
-Two recorders stand around the method in the list of callbacks: what the first sees at the beginning
-of an epoch is what training left, what the second sees is what the method made of it.
+What is there at the end of an epoch is what training left, and what a callback finds at the
+beginning of the next one is what the method made of it.
 """
 
 import functools
@@ -39,9 +39,10 @@ class Steps:
             self.rounds.append(logs["reinit_round"])
             self.entries.append(logs["reinit_entries"])
 
-        first = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda *_: self.before.append(weights(model))
-        )
+        def leave(*_):
+            self.before.append(weights(model))
+
+        first = keras.callbacks.LambdaCallback(on_train_begin=leave, on_epoch_end=leave)
         last = keras.callbacks.LambdaCallback(on_epoch_begin=look, on_epoch_end=note)
         model.fit(
             x,
@@ -52,6 +53,7 @@ class Steps:
             verbose=0,
             callbacks=[first, method, last],
         )
+        del self.before[-1]  # no epoch begins with the last one
 
     def actions(self, first_too=False):
         """(before, after) at the beginning of each round; between them nothing has changed."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from keras_reinit.rounds import Converged, Fixed
-from tests.settings import METHODS, all_methods
+from tests.settings import METHODS, SETTINGS, all_methods, over
 
 plain_methods = pytest.mark.parametrize(
-    "setting", [s for s in METHODS if not s.needs_blocks], ids=lambda setting: setting.letters
+    "setting", [s for s in METHODS if not s.needs_blocks], ids=lambda setting: setting.identifier
 )
 NAN = math.nan
 
@@ -61,12 +61,14 @@ BAD = {
     "DSD": [{"fraction": f} for f in (-0.1, 1.1, NAN)] + [{"scope": "all"}],
     "S&P": [{k: v} for k in ("shrink", "perturb") for v in (-1, NAN, math.inf)]
     + [{"noise": "uniform"}],
+    "LLF": [{"from_layer": 3}, {"biases": "no"}, {"norms": None}],
+    "reset": [{"rounds": 0}],
 }
 
 
 @all_methods
 def test_bad_arguments_of_each_method(setting):
-    for changes in BAD[setting.letters]:
+    for changes in BAD[setting.identifier]:
         (name,) = changes
         with pytest.raises(ValueError, match=f"Received: {name}="):
             setting.callback(**changes)
@@ -103,33 +105,40 @@ def refused(fit, model, message, *callbacks, error=ValueError, **arguments):
 
 
 @pytest.mark.parametrize(
-    ("index", "changes", "message"),
+    ("identifier", "changes", "message"),
     [
-        (0, {"sample": None}, "Received: sample=None.*Expected e.g. sample="),
+        ("LW", {"sample": None}, "Received: sample=None.*Expected e.g. sample="),
         *(
-            (i, {"rounds": None}, "rounds=None. Expected `rounds`, or a ReinitModel")
-            for i in (1, 2, 5)
+            (name, {"rounds": None}, "rounds=None. Expected `rounds`, or a ReinitModel")
+            for name in ("FC", "WELSR", "S&P", "LLF")
         ),
-        (1, {"last": 9}, "4 dense layers|3 dense layers"),
+        ("FC", {"last": 9}, "4 dense layers|3 dense layers"),
+        ("LLF", {"from_layer": "block9"}, "from_layer='block9'. Expected one of .*'block1_dense'"),
+        ("LLF", {"where": "block1_dense"}, "where='block1_dense'.*Expected a trainable layer"),
+        ("S&P", {"where": "conv"}, "pattern='conv'.*Trainable variables"),
+        ("DSD", {"where": []}, "list of patterns is empty"),
+        ("WELS", {"where": "("}, "regular expression.*Received: '\\('"),
     ],
 )
-def test_a_method_that_cannot_work_is_refused_before_anything_changes(index, changes, message, fit):
-    setting = METHODS[index]
+def test_a_method_that_cannot_work_is_refused_before_anything_changes(
+    identifier, changes, message, fit
+):
+    setting = SETTINGS[identifier]
     model = setting.model()
     before = refused(fit, model, message, setting.callback(**changes))
     assert_same(before, [v.numpy() for v in model.variables])
 
 
 def test_layerwise_needs_blocks(fit):
-    model = METHODS[1].model()
+    model = SETTINGS["FC"].model()
     before = refused(
-        fit, model, "Received: a model of.*Expected ReinitModel", METHODS[0].callback()
+        fit, model, "Received: a model of.*Expected ReinitModel", SETTINGS["LW"].callback()
     )
     assert_same(before, [v.numpy() for v in model.variables])
 
 
 def test_frozen_layers_cannot_be_learned_again(fit):
-    setting = METHODS[1]
+    setting = SETTINGS["FC"]
     model = setting.model()
     for name in ("block2_dense", "block3_dense", "head"):
         model.get_layer(name).trainable = False
@@ -141,17 +150,21 @@ def test_a_model_that_is_not_built(fit):
     model = keras.Sequential([keras.layers.Dense(3)], name="late")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(ValueError, match="'late' has no weights yet"):
-        fit(model, METHODS[2].callback())
+        fit(model, SETTINGS["WELSR"].callback())
 
 
 def test_two_methods_are_refused(fit):
-    model = METHODS[1].model()
+    model = SETTINGS["FC"].model()
     refused(
-        fit, model, "One re-initialisation method", METHODS[1].callback(), METHODS[2].callback()
+        fit,
+        model,
+        "One re-initialisation method",
+        SETTINGS["FC"].callback(),
+        SETTINGS["WELSR"].callback(),
     )
 
 
-@pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
+@over("LW", "DSD")
 def test_a_monitored_value_that_is_not_there(setting, fit):
     rule = Converged(monitor="val_loss", patience=3)
     refused(
@@ -162,7 +175,7 @@ def test_a_monitored_value_that_is_not_there(setting, fit):
     )
 
 
-@pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
+@over("LW", "DSD")
 def test_a_loss_that_is_not_finite(setting, fit):
     model = setting.model()
     model.compile("sgd", lambda y, p: keras.ops.mean(p) * NAN)
@@ -178,7 +191,7 @@ def test_weights_that_are_not_finite(setting, fit):
 
 
 def test_a_dead_block_leaves_the_weights_of_the_round_before(fit):
-    setting = METHODS[0]
+    setting = SETTINGS["LW"]
     model = setting.model()
     model.get_layer("block2_dense").kernel.assign(np.zeros((8, 8)))
     ends = []
@@ -191,7 +204,7 @@ def test_a_dead_block_leaves_the_weights_of_the_round_before(fit):
 
 
 def test_a_training_that_failed_leaves_a_model_that_can_be_trained(fit):
-    setting = METHODS[2]
+    setting = SETTINGS["WELSR"]
     model = setting.model()
     refused(fit, model, "needs 'x'", setting.callback(until=Converged("x", 3, mode="min")))
     assert fit(model, setting.callback()).history["reinit_round"] == [0, 1, 2]

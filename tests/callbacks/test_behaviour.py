@@ -9,10 +9,10 @@ import pytest
 
 import keras_reinit as kr
 from keras_reinit.rounds import Accuracy, Converged, Fixed
-from tests.settings import METHODS, ROUNDS, all_methods, network
+from tests.settings import METHODS, ROUNDS, SETTINGS, all_methods, network, over
 
 plain_methods = pytest.mark.parametrize(
-    "setting", [s for s in METHODS if not s.needs_blocks], ids=lambda setting: setting.letters
+    "setting", [s for s in METHODS if not s.needs_blocks], ids=lambda setting: setting.identifier
 )
 
 
@@ -112,7 +112,7 @@ def test_seeds_decide_and_a_used_callback_starts_anew(setting, fit):
 
 
 def test_an_initial_epoch_that_is_none_of_a_backup(fit):
-    setting = METHODS[2]
+    setting = SETTINGS["WELSR"]
     history = fit(setting.model(), setting.callback(), initial_epoch=5)
     assert history.epoch == [5, 6, 7]
     assert history.history["reinit_round"] == [0, 1, 2]
@@ -124,7 +124,7 @@ def test_an_initial_epoch_that_is_none_of_a_backup(fit):
 @pytest.mark.backends("tensorflow", "jax", reason="tracing")
 @all_methods
 def test_nothing_is_traced_again_after_the_first_epoch(setting, fit):
-    if setting.letters in ("LW", "DSD"):  # with a loss scale too
+    if setting.identifier in ("LW", "DSD"):  # with a loss scale too
         keras.config.set_dtype_policy("mixed_float16")
     model, traces = setting.model(), []
 
@@ -140,7 +140,7 @@ def test_nothing_is_traced_again_after_the_first_epoch(setting, fit):
 
 
 @pytest.mark.backends("tensorflow", "jax", reason="steps_per_execution")
-@pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
+@over("LW", "DSD")
 def test_several_steps_an_execution(setting, fit):
     model, other = setting.model(), setting.model()
     other.set_weights(model.get_weights())
@@ -160,7 +160,7 @@ def rate(model, _):
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
-@pytest.mark.parametrize("setting", METHODS[::4], ids=lambda setting: setting.letters)
+@over("LW", "DSD")
 def test_every_round_starts_with_the_first_learning_rate(setting, fit):
     model = setting.model()
     values = [1, 2, 3, 4, 5] * ROUNDS
@@ -174,7 +174,7 @@ def test_every_round_starts_with_the_first_learning_rate(setting, fit):
 
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
 def test_the_plateau_of_keras_beside_ours(first, fit):
-    setting = METHODS[2]
+    setting = SETTINGS["WELSR"]
     model, rates = setting.model(), at("on_epoch_begin", rate)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", 0.5, patience=1, cooldown=0)
     neighbours = [plateau, setting.callback(until=Fixed(3))]
@@ -208,7 +208,7 @@ def test_slots_and_schedules_start_again(setting, fit):
 
 
 def test_a_schedule_cannot_be_cut(fit):
-    setting = METHODS[1]
+    setting = SETTINGS["FC"]
     model = setting.model()
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
     model.compile(keras.optimizers.SGD(schedule), "sparse_categorical_crossentropy")
@@ -222,7 +222,7 @@ def test_a_schedule_cannot_be_cut(fit):
 
 @pytest.mark.parametrize("restore", [True, False])
 def test_the_best_weights_of_a_round_begin_the_next_and_end_the_last(restore, fit):
-    setting = METHODS[2]
+    setting = SETTINGS["WELSR"]
     model = setting.model()
     values = [3.0, 1.0, 2.0, 2.0, 0.5, 0.6, 0.7, 9.0, 8.0, 8.5, 8.5]
     rule = Converged(patience=2, max_epochs=9, restore_best=restore)
@@ -239,7 +239,7 @@ def test_the_best_weights_of_a_round_begin_the_next_and_end_the_last(restore, fi
 
 
 def test_the_best_of_one_round_is_not_compared_with_another(fit):
-    setting = METHODS[5]
+    setting = SETTINGS["S&P"]
     rule = Converged(patience=2, max_epochs=4)
     history = fit(
         setting.model(),
@@ -250,7 +250,7 @@ def test_the_best_of_one_round_is_not_compared_with_another(fit):
 
 
 def test_accuracy_of_training_ends_rounds(fit):
-    setting = METHODS[3]
+    setting = SETTINGS["WELS"]
     rule = Accuracy(0.9, max_epochs=5)
     values = [0.5, 0.95, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
     history = fit(
@@ -277,7 +277,7 @@ def test_checkpoints_hold_trained_weights(setting, fit, tmp_path):
 
 
 def test_whole_models_are_checkpointed_too(fit, tmp_path):
-    setting = METHODS[0]
+    setting = SETTINGS["LW"]
     checkpoint = keras.callbacks.ModelCheckpoint(
         tmp_path / "best.keras", "loss", save_best_only=True
     )
@@ -290,7 +290,7 @@ def test_whole_models_are_checkpointed_too(fit, tmp_path):
 
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
 def test_early_stopping_of_keras_beside_ours(first, fit):
-    setting = METHODS[5]
+    setting = SETTINGS["S&P"]
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=1)
     neighbours = [stopping, setting.callback(until=Fixed(3))]
     history = fit(
@@ -302,7 +302,7 @@ def test_early_stopping_of_keras_beside_ours(first, fit):
 
 
 def test_seed_none_is_drawn_anew_for_each_training(fit):
-    setting = METHODS[4]
+    setting = SETTINGS["DSD"]
     callback, seeds = setting.callback(seed=None), []
     note = at("on_epoch_end", lambda *_: seeds.append(callback.training_seed))
     for _ in range(2):

@@ -6,7 +6,7 @@ import pytest
 
 import keras_reinit as kr
 from keras_reinit.rounds import Converged, Fixed
-from tests.settings import METHODS
+from tests.settings import SETTINGS, over
 
 
 def per_replica(strategy, model):
@@ -36,7 +36,7 @@ class Agreement(keras.callbacks.Callback):
         self.checks += 1
 
 
-@pytest.mark.parametrize("setting", METHODS[::2], ids=lambda setting: setting.letters)
+@over("LW", "WELSR", "DSD")
 def test_replicas_agree_after_every_round(setting, strategy, blobs):
     x, y = blobs
     with strategy.scope():
@@ -88,7 +88,7 @@ def test_batch_normalisation_is_calibrated_on_every_replica(strategy, rng):
         np.testing.assert_array_equal(*values)
 
 
-@pytest.mark.parametrize("setting", METHODS[:1] + METHODS[2:3], ids=lambda s: s.letters)
+@over("LW", "WELSR")
 def test_the_number_of_replicas_does_not_change_what_is_drawn(setting, strategy, blobs):
     x, y = blobs
     begun, start = [], None
@@ -111,7 +111,7 @@ def test_the_number_of_replicas_does_not_change_what_is_drawn(setting, strategy,
 
 
 def test_a_search_completes_with_a_copied_callback(blobs, tmp_path):
-    setting = METHODS[0]
+    setting = SETTINGS["LW"]
     tuner = pytest.importorskip("keras_tuner")
     x, y = blobs
 

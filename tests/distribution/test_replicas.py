@@ -12,7 +12,7 @@ if keras.backend.backend() != "tensorflow":
 
 from tests.distribution import worker
 
-LETTERS = [setting.letters for setting in METHODS]
+LETTERS = [setting.identifier for setting in METHODS]
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in LETTERS[1:-1]]
 
 

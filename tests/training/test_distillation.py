@@ -7,7 +7,7 @@ import pytest
 import keras_reinit as kr
 from keras_reinit.rounds import Converged, Fixed
 from keras_reinit.training import SelfDistillation
-from tests.settings import EAGER, METHODS, ROUNDS, all_methods
+from tests.settings import EAGER, ROUNDS, SETTINGS, all_methods, over
 
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -39,20 +39,21 @@ def fit(model, method, blobs, *callbacks, eager=EAGER, **options):
 
 
 class Rounds(keras.callbacks.Callback):
-    """List it before the method: the student at the end of each round, and every epoch's teacher.
-
-    The method acts after this callback's `on_epoch_begin`.
-    """
+    """The student before each epoch and what the method does then, and every epoch's teacher."""
 
     def __init__(self):
         super().__init__()
         self.students, self.teachers = [], []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_train_begin(self, logs=None):
         self.students.append(arrays(self.model.student.weights))
 
     def on_epoch_end(self, epoch, logs=None):
+        self.students.append(arrays(self.model.student.weights))
         self.teachers.append(teacher(self.model))
+
+    def on_train_end(self, logs=None):
+        del self.students[-1]  # no epoch begins with the last one
 
 
 # -- The loss -------------------------------------------------------------------------------------
@@ -178,9 +179,9 @@ def test_teacher_is_the_network_before_the_last_reinitialisation(setting, blobs)
     assert setting.callback().max_epochs(model) == ROUNDS
 
 
-@pytest.mark.parametrize("setting", METHODS[::5], ids=lambda setting: setting.letters)
+@over("LW", "S&P")
 def test_first_round_is_plain_training(setting, blobs):
-    plain, eager = setting.model(), setting.letters != "LW"
+    plain, eager = setting.model(), setting.identifier != "LW"
     start = plain.get_weights()
     fit(plain, setting.callback(until=Fixed(2)), blobs, epochs=2, eager=eager)
     model = distilled(setting.model(), weight=9.0)
@@ -190,7 +191,7 @@ def test_first_round_is_plain_training(setting, blobs):
 
 
 def test_a_new_training_starts_without_the_old_teacher(blobs):
-    setting = METHODS[-1]
+    setting = SETTINGS["S&P"]
     model = distilled(setting.model(), weight=9.0)
     start, ends = model.student.get_weights(), []
     for _ in range(2):
@@ -206,7 +207,7 @@ def test_teacher_is_the_best_network_of_the_round(blobs):
         def on_epoch_end(self, epoch, logs=None):
             logs["val_loss"] = [3, 1, 2, 2, 3, 3, 3][epoch]
 
-    setting = METHODS[-1]
+    setting = SETTINGS["S&P"]
     model, seen = distilled(setting.model()), Rounds()
     rule = Converged("val_loss", patience=2, max_epochs=4)
     history = fit(model, setting.callback(until=rule, rounds=2), blobs, Script(), seen)
@@ -234,9 +235,9 @@ def test_statistics_are_the_teachers_own(blobs):
 
 def test_mixed_precision(blobs):
     keras.config.set_dtype_policy("mixed_float16")
-    model = distilled(METHODS[0].model(), weight=0.5)
+    model = distilled(SETTINGS["LW"].model(), weight=0.5)
     seen = Rounds()
-    history = fit(model, METHODS[0].callback(), blobs, seen)
+    history = fit(model, SETTINGS["LW"].callback(), blobs, seen)
     assert model.optimizer.name == "loss_scale_optimizer"
     assert np.isfinite(history["loss"]).all()
     assert_same(seen.teachers[1], seen.students[1])
@@ -251,8 +252,8 @@ def test_several_steps_an_execution(blobs):
     ends = []
     for steps in (1, 3):
         keras.utils.set_random_seed(0)
-        model = distilled(METHODS[0].model(), steps_per_execution=steps)
-        fit(model, METHODS[0].callback(), blobs, epochs=2, eager=False)
+        model = distilled(SETTINGS["LW"].model(), steps_per_execution=steps)
+        fit(model, SETTINGS["LW"].callback(), blobs, epochs=2, eager=False)
         ends.append(arrays(model.student.weights))
     for one, other in zip(*ends, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -262,10 +263,12 @@ def test_two_replicas_are_as_one(strategy, blobs):
     ends, start = [], None
     for scope in (strategy.scope, lambda: keras.name_scope("alone")):
         with scope():
-            model = distilled(METHODS[0].model(), optimizer=keras.optimizers.SGD(0.1), weight=3.0)
+            model = distilled(
+                SETTINGS["LW"].model(), optimizer=keras.optimizers.SGD(0.1), weight=3.0
+            )
         start = start or model.student.get_weights()
         model.student.set_weights(start)
-        fit(model, METHODS[0].callback(), blobs, epochs=2, batch_size=48, eager=bool(ends))
+        fit(model, SETTINGS["LW"].callback(), blobs, epochs=2, batch_size=48, eager=bool(ends))
         ends.append(arrays(model.student.weights))
         if len(ends) == 1:
             for variable in model.weights:
@@ -283,12 +286,12 @@ def test_saved_and_exported_model_is_the_student(blobs, tmp_path):
     import tensorflow as tf
 
     x, _ = blobs
-    plain = METHODS[0].model()
+    plain = SETTINGS["LW"].model()
     plain.fit(*blobs, verbose=0)
     plain.save(tmp_path / "plain.keras")
-    model = distilled(METHODS[0].model(), metrics=["accuracy"])
+    model = distilled(SETTINGS["LW"].model(), metrics=["accuracy"])
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")
-    fit(model, METHODS[0].callback(), blobs, checkpoint)
+    fit(model, SETTINGS["LW"].callback(), blobs, checkpoint)
     model.save(tmp_path / "model.keras")
     expected = model.predict(x, verbose=0)
     for name in ("last", "model"):

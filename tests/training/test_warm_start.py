@@ -268,7 +268,7 @@ def test_growing_data_are_traced_once(stages, monkeypatch):
         ({"strategy": "wram"}, ValueError, "strategy='wram'. Expected 'random', 'warm'"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
         ({"until": 10}, TypeError, "until=10"),
-        ({"strategy": ["warm"]}, ValueError, "keras_reinit.training.ShrinkPerturb"),
+        ({"strategy": ["warm"]}, ValueError, "keras_reinit.methods.ShrinkPerturb"),
         ({"seed": None, "backup_dir": "backup"}, ValueError, "seed=None"),
     ],
 )

@@ -10,8 +10,6 @@ from keras_tuner.errors import FatalTypeError, FatalValueError
 
 import keras_reinit as kr
 from keras_reinit.tuner import ReinitHyperModel
-from keras_reinit.tuner.hypermodel import METHODS
-from tests import settings
 from tests.tuner.conftest import network
 
 
@@ -42,7 +40,7 @@ else:
 
 
 def test_every_method_is_searched_by_default():
-    assert set(METHODS) == {"BL", *(setting.letters for setting in settings.METHODS)}
+    assert set(ReinitHyperModel(network).methods) == set(kr.methods.METHODS)
 
 
 @pytest.mark.parametrize(

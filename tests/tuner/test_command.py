@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from experiments import tune
 from experiments.__main__ import main
+from experiments.commands import tune
 from tests.killed import run_until
 
 COMMAND = [

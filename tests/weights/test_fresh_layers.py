@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_reinit as kr
-from keras_reinit.weights.select import walk
+from keras_reinit.weights.select import list_weights
 
 VECTORS, SEQUENCES = (None, 16), (None, 6, 16)
 LINES, IMAGES, VOLUMES = (None, 8, 4), (None, 8, 8, 4), (None, 6, 6, 6, 4)
@@ -85,7 +85,7 @@ def model_of(name):
 
 
 def values(model):
-    return {slot.name: slot.variable.numpy() for slot in walk(model)}
+    return {slot.name: slot.variable.numpy() for slot in list_weights(model)}
 
 
 def is_random(array):

@@ -428,22 +428,3 @@ def test_reset_between_epochs_does_not_retrace():
     model.fit(x, y, batch_size=4, epochs=3, verbose=0, callbacks=[reset])
     assert traces == traced
     assert int(optimizer.iterations) == 1
-
-
-def test_canary_private_parts_of_keras(model):
-    """What `weights/optimizer.py` relies on; fails first when Keras moves it."""
-    optimizer = keras.optimizers.Adam(0.1, use_ema=True)
-    optimizer.build(model.trainable_variables)
-    assert isinstance(optimizer._iterations, keras.Variable)
-    assert isinstance(optimizer._learning_rate, keras.Variable)
-    assert optimizer.variables[0] is optimizer._iterations
-    assert optimizer.variables[1] is optimizer._learning_rate
-    assert all(
-        a is b
-        for a, b in zip(optimizer._trainable_variables, model.trainable_variables, strict=True)
-    )
-    assert len(optimizer._model_variables_moving_average) == len(model.trainable_variables)
-    marker = keras.Variable(0.0)
-    optimizer._track_variable(marker)
-    assert optimizer.variables[-1] is marker
-    assert keras.optimizers.Adam(SCHEDULE)._learning_rate is SCHEDULE

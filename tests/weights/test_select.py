@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_reinit as kr
-from keras_reinit.weights.select import walk
+from keras_reinit.weights.select import list_weights
 
 
 def make_nested():
@@ -118,9 +118,9 @@ def test_a_model_that_is_not_built_is_refused(act):
 
 
 def test_names_do_not_depend_on_what_was_built_before():
-    one = [slot.name for slot in walk(make_nested())]
+    one = [slot.name for slot in list_weights(make_nested())]
     layers.Dense(1), layers.BatchNormalization()
-    assert [slot.name for slot in walk(make_nested())] == one
+    assert [slot.name for slot in list_weights(make_nested())] == one
 
 
 def test_names_are_unique_whatever_the_user_calls_things():
@@ -142,7 +142,7 @@ def test_names_are_unique_whatever_the_user_calls_things():
             return self.parts[1](self.parts[0](x))
 
     model = keras.Sequential([keras.Input((2,)), Twins()])
-    names = [slot.name for slot in walk(model)]
+    names = [slot.name for slot in list_weights(model)]
     assert len(set(names)) == 3
     assert len(kr.select(model)) == 3
     assert len(kr.init_norms(model)) == 3
@@ -152,7 +152,7 @@ def test_order_and_positions_survive_saving(tmp_path):
     model = make_nested()
     model.save(tmp_path / "model.keras")
     twin = keras.models.load_model(tmp_path / "model.keras")
-    assert [slot.name for slot in walk(twin)] == [slot.name for slot in walk(model)]
+    assert [slot.name for slot in list_weights(twin)] == [slot.name for slot in list_weights(model)]
     for each in (model, twin):
         kr.reinitialize(each, seed=4)
     for a, b in zip(model.weights, twin.weights, strict=True):
@@ -160,7 +160,7 @@ def test_order_and_positions_survive_saving(tmp_path):
 
 
 def test_statistics_and_frozen_layers_are_walked_over_and_marked(nested):
-    slots = {slot.name: slot for slot in walk(nested)}
+    slots = {slot.name: slot for slot in list_weights(nested)}
     assert slots["encoder/norm/moving_mean"].statistic
     assert not slots["encoder/frozen/kernel"].statistic
     assert not slots["encoder/frozen/kernel"].variable.trainable
@@ -178,7 +178,7 @@ def test_other_state_is_no_weight():
             layers.Dense(2, name="head"),
         ]
     )
-    assert [slot.name for slot in walk(model)] == ["head/kernel", "head/bias"]
+    assert [slot.name for slot in list_weights(model)] == ["head/kernel", "head/bias"]
 
 
 @pytest.mark.parametrize(
@@ -208,4 +208,4 @@ def test_other_state_is_no_weight():
 )
 def test_what_a_kernel_is(layer, shape, kernels):
     model = keras.Sequential([keras.Input(shape), layer()])
-    assert {slot.variable.name for slot in walk(model) if slot.is_kernel} == kernels
+    assert {slot.variable.name for slot in list_weights(model) if slot.is_kernel} == kernels

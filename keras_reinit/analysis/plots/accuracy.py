@@ -5,7 +5,7 @@ import statistics
 from matplotlib import ticker
 
 from keras_reinit.analysis.plots.style import (
-    METHODS,
+    LOOKS,
     emphasis,
     grid,
     in_order,
@@ -72,9 +72,7 @@ def bars(rows, title):
         figure, (axes,) = grid([title], size=(5.5, 3.4))
         baseline = next((100 * row["mean"] for row in rows if row["method"] == "BL"), None)
         if baseline is not None:
-            axes.axhline(
-                baseline, color="0.3", linestyle=METHODS["BL"].line, linewidth=0.8, zorder=3
-            )
+            axes.axhline(baseline, color="0.3", linestyle=LOOKS["BL"].line, linewidth=0.8, zorder=3)
         look_of = styles([row["method"] for row in rows])
         for place, row in enumerate(rows):
             mean, deviation = 100 * row["mean"], 100 * (row["deviation"] or 0)
@@ -319,7 +317,7 @@ def gains(table, baseline="BL"):
         for axes, methods in zip(cells, panels.values(), strict=True):
             for place in range(len(sets)):
                 axes.axhline(place, color="0.92", linewidth=0.8, zorder=0)
-            axes.axvline(0, color="0.3", linestyle=METHODS["BL"].line, linewidth=0.8, zorder=1)
+            axes.axvline(0, color="0.3", linestyle=LOOKS["BL"].line, linewidth=0.8, zorder=1)
             for method in (name for name in looks if name in methods):
                 axes.plot(
                     [gain for _, gain in methods[method]],

@@ -5,7 +5,7 @@ from matplotlib import ticker
 
 from keras_reinit.analysis.margins import smallest
 from keras_reinit.analysis.plots.style import (
-    METHODS,
+    LOOKS,
     emphasis,
     grid,
     in_order,
@@ -182,7 +182,7 @@ def weight_sizes(ratios):
         figure, (axes,) = grid([""] if ratios else [], size=(5.2, 3.2))
         looks = styles(in_order({"": ratios}))
         fits = {method: gaussian_density(ratios[method]) for method in looks}
-        axes.axvline(1, color="0.3", linestyle=METHODS["BL"].line, linewidth=0.8, zorder=0)
+        axes.axvline(1, color="0.3", linestyle=LOOKS["BL"].line, linewidth=0.8, zorder=0)
         for place, (method, fit) in enumerate(fits.items()):
             style = looks[method]
             label = f"{method}: {fit.mean:.2f}" + (f" ± {fit.deviation:.2f}" * (fit.deviation > 0))

@@ -5,11 +5,11 @@ import statistics
 import numpy as np
 from matplotlib import ticker
 
-from keras_reinit.analysis.plots.style import METHODS, grid, label, legend, look, styles
+from keras_reinit.analysis.plots.style import LOOKS, grid, label, legend, look, styles
 
 # Training from scratch and going on as one is: what every other start lies between.
-_ENDS = {"random": METHODS["BL"], "warm": METHODS["LW"]}
-_KINDS = {"old": METHODS["S&P"], "new": METHODS["LW"]}
+_ENDS = {"random": LOOKS["BL"], "warm": LOOKS["LW"]}
+_KINDS = {"old": LOOKS["S&P"], "new": LOOKS["LW"]}
 
 
 def stages(panels, x="training examples"):

@@ -2,40 +2,25 @@
 
 import contextlib
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from keras_reinit.methods.table import METHODS, Look
+
+LOOKS = {identifier: known.look for identifier, known in METHODS.items()}
+
 _DASHED = (0, (5, 2))
 
 
-class Style(NamedTuple):
-    """How one method is drawn; each of the four alone tells it from the others."""
-
-    color: str
-    line: Any
-    marker: str
-    hatch: str
-
-
-# Okabe and Ito's palette.
-METHODS = {
-    "BL": Style("#000000", _DASHED, "P", ""),
-    "WELSR": Style("#E69F00", "-.", "^", "\\\\"),
-    "DSD": Style("#999999", ":", "x", ".."),
-    "WELS": Style("#F0C040", (0, (3, 1, 1, 1, 1, 1)), "D", "--"),
-    "FC": Style("#56B4E9", (0, (6, 1, 1, 1)), "v", "//"),
-    "LW": Style("#D55E00", "-", "o", "xx"),
-    "S&P": Style("#0072B2", (0, (2, 1)), "s", "||"),
-}
 _OTHERS = (
-    Style("#0072B2", "-", "s", "//"),
-    Style("#CC79A7", _DASHED, "^", "\\\\"),
-    Style("#009E73", "-.", "v", "xx"),
-    Style("#444444", ":", "D", ".."),
-    Style("#E69F00", (0, (3, 1, 1, 1, 1, 1)), "*", "++"),
-    Style("#56B4E9", (0, (6, 1, 1, 1)), "X", "oo"),
+    Look("#0072B2", "-", "s", "//"),
+    Look("#CC79A7", _DASHED, "^", "\\\\"),
+    Look("#009E73", "-.", "v", "xx"),
+    Look("#444444", ":", "D", ".."),
+    Look("#E69F00", (0, (3, 1, 1, 1, 1, 1)), "*", "++"),
+    Look("#56B4E9", (0, (6, 1, 1, 1)), "X", "oo"),
 )
 _LEAST_WIDTH = 4.0  # inches; room for a title and a legend
 _LOOK: dict[Any, Any] = {
@@ -57,9 +42,9 @@ _LOOK: dict[Any, Any] = {
 
 def styles(names):
     """A style for each name: a method's own, and one of some others for anything else."""
-    others = [name for name in names if name not in METHODS]
+    others = [name for name in names if name not in LOOKS]
     free = dict(zip(others, _OTHERS * (len(others) // len(_OTHERS) + 1), strict=False))
-    return {name: METHODS.get(name) or free[name] for name in names}
+    return {name: LOOKS[name] if name in LOOKS else free[name] for name in names}
 
 
 def emphasis(name):
@@ -70,7 +55,7 @@ def emphasis(name):
 def in_order(panels):
     """The names of the methods in all panels, each once, known methods first."""
     names = dict.fromkeys(name for panel in panels.values() for name in panel)
-    return sorted(names, key=lambda name: [*METHODS, name].index(name))
+    return sorted(names, key=lambda name: [*LOOKS, name].index(name))
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ import statistics
 
 import numpy as np
 
-from keras_reinit.analysis.plots.style import METHODS, grid, label, legend, look, styles
+from keras_reinit.analysis.plots.style import LOOKS, grid, label, legend, look, styles
 
-_ENDS = {"random": METHODS["BL"], "warm": METHODS["LW"]}
+_ENDS = {"random": LOOKS["BL"], "warm": LOOKS["LW"]}
 
 
 def lines(panels, x, y, log=False):

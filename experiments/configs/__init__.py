@@ -1,1 +1,0 @@
-"""One module a table or figure; each defines `EXPERIMENT`."""

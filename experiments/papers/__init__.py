@@ -1,0 +1,1 @@
+"""One folder for each paper; none imports another's."""

@@ -1,0 +1,1 @@
+"""Alabdulmohsin, Maennel, Keysers: The Impact of Reinitialization on Generalization in CNNs."""

@@ -1,0 +1,116 @@
+"""How fast each round of LW trains: training accuracy per epoch, first, middle and last round.
+
+Paper: Alabdulmohsin et al. 2021, Figure 8 and Appendix E.
+Command: `python -m experiments run figure8 --size smoke`
+Cost: smoke, 4 runs of a narrow vgg16: 8 minutes on two CPU cores. Paper, 3 runs of up to 1.3
+million steps at 224x224 pixels: accelerators.
+
+vgg16, N = 1, no augmentation. Appendix E prints a momentum of 0.005 and Appendix F says that none
+is used: 0 here. Published as a picture only: later rounds reach 100 % in fewer epochs.
+"""
+
+import dataclasses
+import statistics
+
+from experiments.engine.experiment import Experiment
+from experiments.engine.settings import option
+from experiments.papers.alabdulmohsin2021.common import PAPER, PLAIN, SMOKE_VGG, TableSettings, grid
+from experiments.report.statistics import grouped
+from experiments.report.tables import Table
+
+THRESHOLD = 0.99
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(TableSettings):
+    """What the command line can change: the defaults are the paper's."""
+
+    width: float = option(1.0, "multiplier of the filters of vgg16", minimum=0.01)
+
+
+def runs(settings):
+    """LW with vgg16 on each data set."""
+    return grid(settings, **PLAIN, momentum=0.0, width=settings.width, test_curve=True)
+
+
+def summarize(records):
+    """Epochs that each round needs to reach the threshold, means over those that reach it."""
+    from keras_reinit.analysis import epochs_to_reach
+
+    found = []
+    for dataset, group in grouped(records, "dataset").items():
+        needed = [
+            epochs_to_reach(run["accuracy_curve"], run["round_curve"], THRESHOLD) for run in group
+        ]
+        for number, epochs in enumerate(zip(*needed, strict=True)):
+            reached = [value for value in epochs if value is not None]
+            found.append(
+                {
+                    "dataset": dataset,
+                    "round": number + 1,
+                    "runs": len(epochs),
+                    "reached": len(reached),
+                    "epochs": statistics.fmean(reached) if reached else None,
+                }
+            )
+    return found
+
+
+def tables(rows):
+    """One row a data set, one column a round."""
+    made = []
+    for dataset, group in grouped(rows, "dataset").items():
+        body = [
+            (
+                str(row["round"]),
+                "-" if row["epochs"] is None else f"{row['epochs']:.1f}",
+                f"{row['reached']} of {row['runs']}",
+            )
+            for row in group
+        ]
+        title = f"Figure 8: epochs to {THRESHOLD:.0%} training accuracy, vgg16 on {dataset}"
+        made.append(Table(title, ("round", "epochs", "runs that reach it"), tuple(body)))
+    return made
+
+
+def figures(records):
+    """One panel a data set, first seed."""
+
+    def draw():
+        from keras_reinit.analysis import plots
+
+        panels = {}
+        for dataset, group in grouped(records, "dataset").items():
+            run = group[0]
+            by_round: dict = {}
+            for number, accuracy in zip(run["round_curve"], run["accuracy_curve"], strict=True):
+                by_round.setdefault(number, []).append(accuracy)
+            last = max(by_round)
+            chosen = {"first": 0, "middle": last // 2, "last": last}
+            panels[dataset] = {name: by_round[number] for name, number in chosen.items()}
+        return plots.training_speed(panels)
+
+    return {"figure8": ("Training accuracy in the first, middle and last round of LW.", draw)}
+
+
+EXPERIMENT = Experiment(
+    paper=PAPER,
+    item="Figure 8",
+    title="how fast each round of LW trains",
+    sizes={
+        "smoke": Settings(**SMOKE_VGG | {"method": ("LW",)}),
+        "paper": Settings(
+            dataset=("cifar10", "cifar100", "fashion_mnist"),
+            backbone=("vgg16",),
+            method=("LW",),
+        ),
+    },
+    cost={
+        "smoke": "4 runs, 8 minutes on two CPU cores",
+        "paper": "3 runs of up to 1.3 million steps: accelerators",
+    },
+    runs=runs,
+    summarize=summarize,
+    tables=tables,
+    figures=figures,
+)

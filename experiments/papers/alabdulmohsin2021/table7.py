@@ -1,0 +1,25 @@
+"""Six methods on twelve image sets, with augmentation and dropout 0.25.
+
+Paper: Alabdulmohsin et al. 2021, Table 7.
+Command: `python -m experiments run table7 --size smoke`
+Cost: smoke, 120 runs: 4 hours on two CPU cores, scnn alone 50 minutes. Paper, 288 runs of up to
+1.6 million steps at 224x224 pixels: accelerators; how long they take, tells
+`python -m experiments plan table7 --size paper --devices 8`.
+
+Four networks, twelve data sets, nothing tuned: N = 1, every method as many rounds as LW, the
+baseline as many steps as all rounds together. Mirrored and cropped training images, dropout before
+the head.
+Published test accuracy: `published/table7.csv`.
+"""
+
+from experiments.papers.alabdulmohsin2021.common import DROPOUT, accuracy_experiment
+
+EXPERIMENT = accuracy_experiment(
+    "Table 7",
+    "six methods on image sets, with augmentation and dropout 0.25",
+    DROPOUT,
+    {
+        "smoke": "120 runs, 4 hours on two CPU cores (scnn: 50 minutes)",
+        "paper": "288 runs of up to 1.6 million steps: accelerators",
+    },
+)

@@ -1,0 +1,1 @@
+"""Arpit, Campos, Bengio: How to Initialize your Network?"""

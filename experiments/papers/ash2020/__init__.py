@@ -1,0 +1,1 @@
+"""Ash, Adams: On Warm-Starting Neural Network Training."""

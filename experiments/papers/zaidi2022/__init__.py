@@ -1,0 +1,1 @@
+"""Zaidi, Berariu, Kim, Bornschein, Clopath, Teh, Pascanu: When Does Re-initialization Work?"""

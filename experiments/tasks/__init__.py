@@ -1,1 +1,0 @@
-"""What one run is: `check`, `execute`, `steps`, `step_key` and `seconds_per_step` of a spec."""
