@@ -74,6 +74,11 @@ def _parser(arguments):
     reports.add_argument("names", nargs="*", metavar="NAME", help="experiments (default: all)")
     reports.add_argument("--store", default=STORE, metavar="FILE", help=f"default: {STORE}")
     reports.add_argument("--out", default="results/report", metavar="FOLDER", help="for the page")
+    reports.add_argument(
+        "--markdown",
+        metavar="FOLDER",
+        help="instead, write tables and pictures of the Markdown pages there from runs beside them",
+    )
     reports.set_defaults(command=report.command)
 
     comparison = commands.add_parser("compare", help="all methods on one data set")

@@ -10,8 +10,11 @@ import sys
 
 import keras
 import numpy as np
+from keras.src.backend import compute_output_spec
 from keras.src.backend.common import global_state
+from keras.src.models.functional import Functional
 from keras.src.utils import module_utils
+from keras.src.utils.python_utils import is_default
 
 _GLOBAL_GENERATOR = "global_seed_generator"
 _UNINITIALIZED = "uninitialized_variables"
@@ -40,15 +43,30 @@ def all_layers(model):
     return list(model._flatten_layers())
 
 
+def takes_training(layer):
+    """Whether `fit` tells a model or layer the mode by an argument `training` of its `call`."""
+    return layer._call_has_training_arg
+
+
+def makes_weights_when_built(layer):
+    """Whether a layer has a `build` of its own."""
+    return not is_default(layer.build)
+
+
 def deferred_initializer(variable):
     """The initializer of a variable that has no value yet; None where it was made from a value."""
     return variable._initializer
 
 
+def pending_variables():
+    """The variables that wait for their values, which the next scope that closes gives them."""
+    return global_state.get_global_attribute(_UNINITIALIZED, [], set_to_default=True)
+
+
 @contextlib.contextmanager
 def values_deferred():
     """Variables made inside keep their initializers and, where possible, get no values."""
-    pending = global_state.get_global_attribute(_UNINITIALIZED, [], set_to_default=True)
+    pending = pending_variables()
     known = len(pending)
     try:
         with keras.StatelessScope(initialize_variables=False):
@@ -97,12 +115,51 @@ def without_tensorflow():
 
 def has_graph(model):
     """Whether a model is a graph of layers, or a Sequential one that can be made one."""
-    return hasattr(model, "_run_through_graph") or isinstance(model, keras.Sequential)
+    return isinstance(model, Functional | keras.Sequential)
+
+
+def overridden(model, methods):
+    """Those of some methods that the class of a model with a graph has in place of Keras's own."""
+    kind = keras.Sequential if isinstance(model, keras.Sequential) else Functional
+    return [name for name in methods if getattr(type(model), name) is not getattr(kind, name)]
 
 
 def run_through_graph(model, inputs, call):
     """Run a Functional model, each operation by `call(operation, *args, **kwargs)`."""
     return model._run_through_graph(inputs, call_fn=call)
+
+
+def maker(tensor):
+    """The operation that made a symbolic tensor, and the symbolic tensors that it was given."""
+    operation, node, _ = getattr(tensor, "_keras_history", (None, None, None))
+    if operation is None:
+        return None, []
+    return operation, operation._inbound_nodes[node].input_tensors
+
+
+@contextlib.contextmanager
+def nodes_forgotten(model):
+    """Symbolic calls inside leave nothing behind on the layers and operations of a model."""
+    operations = {id(layer): layer for layer in all_layers(model)}
+    for layer in list(operations.values()):
+        operations |= {id(each): each for each in getattr(layer, "_operations", ())}
+    lists = [nodes for o in operations.values() for nodes in (o._inbound_nodes, o._outbound_nodes)]
+    lengths = list(map(len, lists))
+    try:
+        yield
+    finally:
+        for nodes, length in zip(lists, lengths, strict=True):
+            del nodes[length:]
+
+
+def run_abstractly(function, inputs):
+    """Run a function on symbolic tensors as a backend traces it: no value is computed or kept."""
+    compute_output_spec(function, inputs)
+
+
+def compilation(model):
+    """An object that `compile` makes anew; None for a model that is not compiled."""
+    return getattr(model, "_compile_config", None)
 
 
 def initial_epoch(model):

@@ -1,5 +1,7 @@
 """A network that knows its blocks, their normalisations, and its norms at initialisation."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 
 import keras
@@ -7,16 +9,26 @@ import numpy as np
 
 from keras_reinit import core
 from keras_reinit.core import resolve_seed
-from keras_reinit.layers import FrozenNormalization
+from keras_reinit.keras_private import (
+    all_layers,
+    overridden,
+    own_other_variables,
+    own_trainable_variables,
+)
+from keras_reinit.layers import FrozenNormalization, Recomputed
 from keras_reinit.structure import blocks as cuts
-from keras_reinit.structure.graph import rebuild, trace
+from keras_reinit.structure.graph import check_graph, rebuild, trace
 from keras_reinit.weights.norms import assign_rescaled, frobenius_norms
 from keras_reinit.weights.redraw import reinitialize, reinitialize_weights
+from keras_reinit.weights.sample import check_sample, fixed_batch, predict
 from keras_reinit.weights.select import list_weights, select_weights
-from keras_reinit.weights.snapshot import restored_on_error
+from keras_reinit.weights.snapshot import restored_on_error, unchanged
 from keras_reinit.weights.statistics import recalibrate, with_statistics
 
-_BATCH = 64  # examples of a sample that are measured at once
+# What a graph of layers does not hold: the class of a model would lose it.
+_OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+_OWN += ("fit", "evaluate", "predict")
+_OF_LORA = "lora_"
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,11 @@ class ReinitModel(keras.Model):
 
     Blocks, norms and statistics are part of the model: they survive `save`, weights files,
     `export`, and `set_weights(get_weights())`; a clone has the blocks, and norms of its own new
-    weights.
+    weights. Norms go by name: weights that a layer gets later (LoRA, a quantisation) have none.
+
+    A model with a `train_step` or a `call` of its own is refused, because a graph of layers does
+    not hold it: give these methods to a subclass of `ReinitModel`. A new head on the features of a
+    `ReinitModel` is wrapped with the norms of the old one, and has its blocks.
 
     Args:
         backbone: a built Functional or Sequential `keras.Model`.
@@ -54,13 +70,17 @@ class ReinitModel(keras.Model):
             `block<k>_out` where there are any; else after every convolutional unit (convolution,
             normalisation, activation; depthwise + pointwise; a residual block whole), or without
             convolutions after every hidden layer with weights. It never includes the head.
-        axis: None for one mean and stddev a block (Algorithm 1), -1 for one pair a channel.
+        axis: None for one mean and stddev a block (Algorithm 1), -1 for one pair a channel,
+            wherever the layers keep their channels.
+        norms: None for those of the weights as they are; or, for a backbone that is made of the
+            layers of another `ReinitModel`, its `init_norms`.
         *args: for Keras, which revives a model from its inputs and outputs.
         **kwargs: as `keras.Model`: `name`, `trainable`.
 
     Raises:
-        ValueError: if the backbone has no graph of layers or is wrapped already, no block is found,
-            a block matches nothing, blocks overlap, or a cut leaves more than one open tensor.
+        ValueError: if the backbone has no graph of layers or more than that, is wrapped already,
+            or has two layers of one name; or if no block is found, a block matches nothing, blocks
+            overlap, or a cut leaves more than one open tensor.
 
     Example:
         >>> model = ReinitModel(keras.applications.VGG16(weights=None), blocks="auto")
@@ -71,9 +91,10 @@ class ReinitModel(keras.Model):
         Alabdulmohsin et al. 2021, Algorithm 1 and Figure 1.
     """
 
-    def __init__(self, backbone=None, blocks="auto", *args, axis=None, **kwargs):
+    def __init__(self, backbone=None, blocks="auto", *args, axis=None, norms=None, **kwargs):
         if isinstance(backbone, keras.Model):
-            inputs, outputs = _with_normalizations(backbone, blocks, axis)
+            _check_all_in_graph(backbone)
+            inputs, outputs = _with_normalizations(backbone, blocks, axis, norms)
             # PyTorch takes no full stop in the name of a parameter.
             kwargs.setdefault("name", f"reinit_{backbone.name}".replace(".", "_"))
         elif backbone is None and "inputs" in kwargs:  # revived from a config
@@ -86,23 +107,48 @@ class ReinitModel(keras.Model):
                 f"({type(backbone)})"
             )
         super().__init__(*args, inputs=inputs, outputs=outputs, **kwargs)
+        names = tuple(weight.name for weight in self._weights())
+        object.__setattr__(self, "_norm_names", names)  # untracked, as they are no state
         self._norms = self.add_weight(
             name="init_norms",
-            shape=(len(self._weights()),),
+            shape=(len(names),),
             dtype="float32",
             initializer="zeros",
             trainable=False,
             autocast=False,
             aggregation="only_first_replica",
         )
-        self._record_norms()
+        self._record_norms(norms)
 
-    def _record_norms(self):
-        norms = frobenius_norms(self._weights())
-        self._norms.assign(np.asarray(list(norms.values()), "float32"))
+    def _record_norms(self, given=None):
+        """Record the norms as they are, but for those that are given by name."""
+        norms = frobenius_norms(self._weights()) | dict(given or {})
+        self._assign_norms(norms)
+
+    def _assign_norms(self, norms):
+        own = self.init_norms
+        values = [norms.get(name, own[name]) for name in self._norm_names]
+        self._norms.assign(np.asarray(values, "float32"))
 
     def _weights(self):
-        return [weight for weight in list_weights(self) if not weight.statistic]
+        """The weights that have a norm: not what LoRA adds to a layer."""
+        return [
+            weight
+            for weight in list_weights(self)
+            if not (weight.statistic or weight.variable.name.startswith(_OF_LORA))
+        ]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        names = json.dumps(self._norm_names).encode()
+        store["norm_names"] = np.frombuffer(names, "uint8")
+
+    def load_own_variables(self, store):
+        if "norm_names" not in store.keys():  # noqa: SIM118 (not a dict); a file of before
+            super().load_own_variables(store)
+            return
+        names = json.loads(np.asarray(store["norm_names"]).tobytes().decode())
+        self._assign_norms(dict(zip(names, np.asarray(store["0"]).tolist(), strict=True)))
 
     @property
     def blocks(self):
@@ -118,7 +164,7 @@ class ReinitModel(keras.Model):
     def init_norms(self):
         """The Frobenius norm of each weight at wrapping: {layer name/variable name: float}."""
         values = keras.ops.convert_to_numpy(self._norms.value)
-        return {weight.name: float(n) for weight, n in zip(self._weights(), values, strict=True)}
+        return dict(zip(self._norm_names, map(float, values), strict=True))
 
     def block_index(self, block):
         """The index of a block given by index or name.
@@ -171,14 +217,21 @@ class ReinitModel(keras.Model):
             where: None for all trainable variables, or a pattern or list of patterns over names.
 
         Raises:
-            ValueError: if the block or unit is unknown, or a weight is not finite or all zero.
-                Nothing is assigned then.
+            ValueError: if the block or unit is unknown, a weight is not finite or all zero, or has
+                no norm because it was not there at wrapping. Nothing is assigned then.
 
         Example:
             >>> model.rescale(upto="block2")
         """
         weights = [weight for weight in self.weights_upto(upto, where) if not weight.statistic]
-        assign_rescaled(weights, self.init_norms, unit)
+        norms = self.init_norms
+        late = [weight.name for weight in weights if weight.name not in norms]
+        if late:
+            raise ValueError(
+                f"Variables of model '{self.name}' were not there at wrapping and have no norm to "
+                f"go back to (LoRA, a quantisation). Received: {late}. Leave them out with `where`"
+            )
+        assign_rescaled(weights, norms, unit)
 
     def calibrate(self, block, sample):
         """Set a block's normalisation to the mean and stddev of its output on a sample.
@@ -200,15 +253,21 @@ class ReinitModel(keras.Model):
             >>> model.calibrate(0, x_train[:256])
         """
         index = self.block_index(block)
-        _check_sample(sample)
+        check_sample(self, sample)
         layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
         statistics = [weight.variable for weight in list_weights(self) if weight.statistic]
         with restored_on_error(statistics):
             recalibrate(self, sample, layers)
-            moments = self._moments(sample)
+            with unchanged(self._recurrent_states()):
+                moments = self._moments(sample)
             self.blocks[index].normalization.freeze(
                 *core.pooled(moments[2 * index], moments[2 * index + 1])
             )
+
+    def _recurrent_states(self):
+        """What a stateful recurrent layer remembers of the batch before."""
+        stateful = [layer for layer in all_layers(self) if getattr(layer, "stateful", False)]
+        return [variable for layer in stateful for variable in own_other_variables(layer)]
 
     def _moments(self, sample):
         """Means and variances of each block's raw output, example by example."""
@@ -217,13 +276,15 @@ class ReinitModel(keras.Model):
 
             def call(_, operation, args, kwargs):
                 if isinstance(operation, FrozenNormalization) and operation.block:
-                    outputs.extend(core.per_example(args[0], operation.axis))
+                    outputs.extend(core.per_example(*operation.channels_last(args[0])))
                 return operation(*args, **kwargs)
 
             inputs, _ = rebuild(self, call)
-            probe = keras.Model(inputs, outputs)
+            probe, batch = keras.Model(inputs, outputs), fixed_batch(self)
             # A closure and not the model: a model would be tracked, and saved, as a layer.
-            object.__setattr__(self, "_predict_moments", lambda data: _predict(probe, data))
+            object.__setattr__(
+                self, "_predict_moments", lambda data: predict(probe, data, batch=batch)
+            )
         return self._predict_moments(sample)
 
     def reinitialize(self, above=None, seed=None, where=None):
@@ -269,63 +330,78 @@ def renew(model, seed):
         reinitialize(model, seed=seed)
 
 
-def _predict(model, data):
-    """As `model.predict`, without what it costs to make an iterator over an array."""
-    arrays = keras.tree.flatten(data)
-    if not all(hasattr(array, "shape") for array in arrays):
-        return model.predict(data, verbose=0)
-    batches = [
-        model.predict_on_batch(
-            keras.tree.map_structure(lambda array, start=start: array[start : start + _BATCH], data)
-        )
-        for start in range(0, len(arrays[0]), _BATCH)
-    ]
-    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-
-
 def _is_symbolic(tensors):
     flat = keras.tree.flatten(tensors)
     return bool(flat) and all(isinstance(tensor, keras.KerasTensor) for tensor in flat)
 
 
-def _check_sample(sample):
-    """Refuse a sample that is empty, without end, or not finite."""
-    if hasattr(sample, "cardinality"):
-        if int(sample.cardinality()) in (0, -1):  # -1: tf.data.INFINITE_CARDINALITY
-            raise ValueError(
-                "A sample has some examples and an end. Received: a data set that is empty or "
-                "repeats for ever. Expected e.g. sample=data.take(4)"
-            )
-        return
-    if hasattr(sample, "__next__"):
+def _check_all_in_graph(backbone):
+    """Refuse a model of which its graph of layers is not all."""
+    check_graph(backbone)
+    if isinstance(backbone, ReinitModel):
         raise ValueError(
-            "A sample is gone through more than once. Received: a generator. Expected an array, a "
-            "structure of arrays, or a data set"
+            f"Model '{backbone.name}' is a ReinitModel and has its normalisations already. "
+            "Expected a model without them"
         )
-    for array in keras.tree.flatten(sample):
-        if hasattr(array, "shape"):
-            values = keras.ops.convert_to_numpy(array)
-            is_float = np.issubdtype(values.dtype, np.floating)
-            if not values.size or (is_float and not np.isfinite(values).all()):
-                raise ValueError(
-                    "A sample has some examples, and finite ones. Received: an array of shape "
-                    f"{values.shape}" + (" with values that are not finite" if values.size else "")
-                )
+    own = [] if isinstance(backbone, Recomputed) else overridden(backbone, _OWN)
+    if own:
+        raise ValueError(
+            f"Model '{backbone.name}' is more than its graph of layers, and would lose its own "
+            f"methods. Received: {type(backbone)} with {own}. Expected a plain model, or these "
+            "methods in a subclass of ReinitModel, which is then made of "
+            "keras.Model(model.inputs, model.outputs)"
+        )
+    in_graph = {id(variable) for layer in backbone.layers for variable in layer.variables}
+    owners = [backbone, *all_layers(backbone)]
+    beside = [
+        v.path for each in owners for v in own_trainable_variables(each) if id(v) not in in_graph
+    ]
+    if beside:
+        raise ValueError(
+            f"Model '{backbone.name}' is more than its graph of layers, and would lose weights "
+            f"beside it. Received: {list(dict.fromkeys(beside))}. Expected them in the graph, or "
+            "these layers as attributes of a subclass of ReinitModel"
+        )
 
 
-def _with_normalizations(backbone, blocks, axis):
+def _with_normalizations(backbone, blocks, axis, norms):
     graph = trace(backbone)
+    _check_names(backbone, graph)
     if any(isinstance(call.operation, FrozenNormalization) for call in graph.calls):
-        raise ValueError(f"Model '{backbone.name}' has its normalisations already")
-    after = {
-        cut.call: FrozenNormalization(
-            axis=axis, block=(cut.name, cut.layers), name=f"{cut.name}_normalization"
-        )
-        for cut in cuts.find(graph, blocks)
-    }
+        if norms is None or blocks != "auto":
+            raise ValueError(
+                f"Model '{backbone.name}' has its normalisations already: it is made of the layers "
+                f"of a ReinitModel. Received: {blocks=}, {norms=}. Expected "
+                "ReinitModel(model, norms=old.init_norms), of which the blocks are those it has"
+            )
+        return rebuild(backbone, lambda _, operation, args, kwargs: operation(*args, **kwargs))
+    ends = {cut.call: cut for cut in cuts.find(graph, blocks)}
 
     def call(index, operation, args, kwargs):
         outputs = operation(*args, **kwargs)
-        return after[index](outputs) if index in after else outputs
+        if index not in ends:
+            return outputs
+        cut = ends[index]
+        normalization = FrozenNormalization(
+            axis=cuts.channel_axis(graph, cut, len(outputs.shape)) if axis == -1 else axis,
+            block=(cut.name, cut.layers),
+            name=f"{cut.name}_normalization",
+            dtype=outputs.dtype,  # whatever the layers around compute in
+        )
+        return normalization(outputs)
 
     return rebuild(backbone, call)
+
+
+def _check_names(backbone, graph):
+    """Refuse two layers of one name, which only nested models can have."""
+    operations = {id(call.operation): call.operation for call in graph.calls}
+    counts = Counter(operation.name for operation in operations.values())
+    equal = [name for name, count in counts.items() if count > 1]
+    if equal:
+        raise ValueError(
+            f"Nested models of '{backbone.name}' have layers of one name, and a ReinitModel, which "
+            f"lays them open, knows layers by name. Received: {equal}, more than once each. "
+            "Expected another name in one of them: build it again with `name=...` of its own, or "
+            "rename it in the config, as with keras.models.clone_model"
+        )

@@ -1,4 +1,4 @@
-"""The code in the README, on the method cards and beside them runs as it stands there."""
+"""The code in documents runs as it stands there; what they refer to is there."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page for room in ("methods", "training") for page in (ROOT / "docs" / room).glob("*.md")]
+EVERY = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"")
 DOCUMENTS = [ROOT / "README.md", *sorted(PAGES)]
 
 
@@ -25,3 +27,11 @@ def test_code_runs(path, tmp_path, monkeypatch):
     namespace = {"__name__": "__main__"}
     for block in blocks:
         exec(compile(block, path, "exec"), namespace)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_pictures_are_there(path):
+    targets = ["".join(found) for found in LINK.findall(path.read_text())]
+    files = [target.partition("#")[0] for target in targets if "://" not in target]
+    missing = [file for file in files if not (path.parent / file).exists()]
+    assert not missing

@@ -107,8 +107,9 @@ def test_norms_are_those_at_wrapping():
 
 def test_wrapped_twice_is_refused():
     model = kr.ReinitModel(backbone())
-    for wrapped in (model, keras.Model(model.inputs[0], model.outputs[0], name="around")):
-        with pytest.raises(ValueError, match=f"'{wrapped.name}' has its normalisations already"):
+    around = keras.Model(model.inputs[0], model.outputs[0], name="around")
+    for wrapped in (model, around):
+        with pytest.raises(ValueError, match=f"'{wrapped.name}' .*has its normalisations already"):
             kr.ReinitModel(wrapped)
 
 

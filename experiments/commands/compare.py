@@ -12,21 +12,25 @@ LW 1.1 (5 of 6).
 
 import dataclasses
 import pathlib
-import statistics
+from statistics import fmean
 
 from experiments.commands import run
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Experiment
 from experiments.engine.files import write, write_csv
 from experiments.engine.settings import chosen, option
+from experiments.report.pictures import drawing
 from experiments.report.statistics import (
-    against_baseline,
-    grouped,
-    paired,
+    best,
+    each,
+    first,
+    frame,
+    number,
     percent,
     seeds_needed,
+    summary,
 )
-from experiments.report.tables import Cell, Table
+from experiments.report.tables import Cell, gained, listed, won_lost
 from keras_reinit.methods import METHODS as ALL_METHODS
 from keras_reinit.methods.table import of_paper
 
@@ -94,75 +98,67 @@ def runs(settings):
 
 def summarize(records):
     """One row a method: mean, deviation, gain over BL and its significance."""
-    by_method = grouped(records, "method")
-    rows = against_baseline(paired(records, ["seed"]))
-    for row in rows:
-        train = [record["train_accuracy"] for record in by_method[row["method"]]]
-        row["train_accuracy_mean"] = statistics.fmean(train)
-        row["setting"] = _setting(records[0])
-    return rows
+    columns = dict.fromkeys(("backbone", "train_size", "dataset"), first)
+    rows = summary(records, ["method"], baseline="BL", train_accuracy=fmean, **columns)
+    return best(rows)
 
 
-def _setting(record):
-    return f"{record['backbone']} on {record['train_size']} training images of {record['dataset']}"
+def _setting(row):
+    return f"{row.backbone} on {row.train_size} training images of {row.dataset}"
 
 
 def tables(rows):
     """The table."""
-    header = ("method", "seeds", "test [%]", "gain over BL", "won-lost", "p (Holm)", "train [%]")
-    best = max(row["mean"] for row in rows)
-    body = []
-    for row in rows:
-        accuracy = Cell(
-            percent(row["mean"], row["deviation"]),
-            best=row["mean"] == best,
-            mark="*" if row.get("significant") else "",
-        )
-        gain = ("", "", "")
-        if "gain" in row:
-            gain = (
-                percent(row["gain"], row["gain_deviation"], signed=True),
-                f"{row['wins']}-{row['losses']}",
-                f"{row['p_holm']:.3f}",
-            )
-        train = percent(row["train_accuracy_mean"])
-        body.append((row["method"], str(row["seeds"]), accuracy, *gain, train))
+    columns = {
+        "method": "method",
+        "seeds": "seeds",
+        "test [%]": _score,
+        "gain over BL": lambda row: _tested(row, gained(row)),
+        "won-lost": lambda row: _tested(row, won_lost(row)),
+        "p (Holm)": lambda row: _tested(row, number(row.p_holm, form=".3f")),
+        "train [%]": lambda row: percent(row.train_accuracy),
+    }
     notes = [
         "Mean ± standard deviation over seeds; a seed fixes images, first weights and batches for "
         "all methods. *: better than BL by the exact one-sided sign test over seeds, ties dropped, "
         "Holm's correction over the methods, 5 % level."
     ]
-    comparisons = sum("gain" in row for row in rows)
-    if comparisons and max(row["seeds"] for row in rows) < seeds_needed(comparisons):
+    comparisons = rows["gain"].count()
+    if comparisons and max(rows["seeds"]) < seeds_needed(comparisons):
         notes.append(
             f"Too few seeds: a gain can be significant from {seeds_needed(comparisons)} seeds on "
             f"(methods compared with BL: {comparisons})."
         )
-    title = f"{rows[0]['setting']}, equal budget for every method"
-    return [Table(title, header, tuple(body), notes=tuple(notes))]
+    title = f"{_setting(rows.iloc[0])}, equal budget for every method"
+    return [listed(title, rows, columns, notes=tuple(notes))]
+
+
+def _score(row):
+    text, star = percent(row.mean, row.deviation), "*" * bool(row.significant)
+    return Cell(text, best=row.best, mark=star)
+
+
+def _tested(row, text):
+    return "" if row.gain is None else text
 
 
 def figures(records):
     """The learning curves and the bar chart."""
     from experiments.commands.comparison_run import CURVE_IMAGES
-    from keras_reinit.analysis import plots
 
-    title = _setting(records[0])
-    curves = {
-        method: [record["curve"] for record in same]
-        for method, same in grouped(records, "method").items()
-    }
-    rounds, epochs = records[0]["rounds"], records[0]["epochs"]
-    ends = [epochs * number for number in range(1, rounds)]
+    runs, rows = frame(records), summarize(records)
+    title, one = _setting(rows.iloc[0]), records[0]
+    curves = {method: list(same["curve"]) for method, same in each(runs, "method")}
+    ends = [one["epochs"] * number for number in range(1, one["rounds"])]
     seen = f"measured on at most {CURVE_IMAGES} test images"
     return {
         "learning_curves": (
             f"Test accuracy in the course of training, {seen}.",
-            lambda: plots.learning_curves(curves, ends, f"{title}\n{seen}"),
+            drawing("learning_curves", curves, ends, f"{title}\n{seen}"),
         ),
         "accuracy": (
             "Test accuracy at the end.",
-            lambda: plots.bars(summarize(records), title),
+            drawing("bars", rows.to_dict("records"), title),
         ),
     }
 

@@ -43,15 +43,16 @@ def perform(options, name, found, settings, path, json_files):
             print("Interrupted. The same command does the rest.", file=sys.stderr)
         records = store.records(specs)
         account, undone = runner.account(specs, store, before)
-    rows = found.summarize(records) if records else []
-    if records:
-        print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n", flush=True)
+    if not records:
+        print(account, file=sys.stderr)
+        return status or int(undone > 0), records
+    rows = found.summarize(records)
+    print(*map(as_text, found.tables(rows)), sep="\n\n", end="\n\n", flush=True)
     print(account, file=sys.stderr)
-    if records:
-        content = {"experiment": name, "settings": dataclasses.asdict(settings)}
-        content |= {"versions": versions(), "runs": records, "summary": rows}
-        for file in json_files:
-            write_json(file, content)
+    content = {"experiment": name, "settings": dataclasses.asdict(settings)}
+    content |= {"versions": versions(), "runs": records, "summary": rows.to_dict("records")}
+    for file in json_files:
+        write_json(file, content)
     return status or int(undone > 0), records
 
 

@@ -22,7 +22,7 @@ from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
 from experiments.engine.files import versions, write, write_csv, write_json
 from experiments.engine.settings import chosen, option, restored
-from experiments.report.statistics import grouped, percent
+from experiments.report.statistics import each, percent
 from experiments.report.tables import Cell, Table
 from keras_reinit.methods import METHODS as ALL_METHODS
 
@@ -219,16 +219,16 @@ def tables(settings, trials, accuracy):
         )
     notes += [f"- {trial['trial']}: {trial['error']}" for trial in trials if trial["error"]]
     found = [Table(title(settings), header, tuple(body), notes=tuple(notes))]
-    by_method = grouped(finished, "method")
-    rows = sorted(by_method.items(), key=lambda item: -item[1][0]["score"])
+    rows = [(method, list(same["score"])) for method, same in each(finished, "method")]
+    rows.sort(key=lambda row: -row[1][0])
     body = [
         (
             method,
-            str(len(same)),
-            Cell(percent(same[0]["score"]), best=method == rows[0][0]),
-            percent(statistics.median(trial["score"] for trial in same)),
+            str(len(scores)),
+            Cell(percent(scores[0]), best=method == rows[0][0]),
+            percent(statistics.median(scores)),
         )
-        for method, same in rows
+        for method, scores in rows
     ]
     note = "The best of several trials is optimistic, the more so the more trials a method has."
     header = ("method", "trials", "best [%]", "median [%]")

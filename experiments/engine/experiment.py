@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 Spec = dict[str, Any]
 Record = dict[str, Any]
 
@@ -49,7 +51,7 @@ class Experiment:
         sizes: settings of each size, "smoke" and "paper": dataclasses made of `option` fields.
         cost: duration and machine of each size.
         runs: from settings to the specs of all runs, in the order in which they are run.
-        summarize: from records to the rows of the table, a list of dicts.
+        summarize: from records to the rows of the table, a DataFrame.
         tables: from these rows to `report.tables.Table`s: measured beside published.
         figures: from records to pictures, a dict {name: (caption, draw)} where `draw()` makes a
             matplotlib figure.
@@ -61,8 +63,8 @@ class Experiment:
     sizes: Mapping[str, Any]
     cost: Mapping[str, str]
     runs: Callable[[Any], list[Spec]]
-    summarize: Callable[[Sequence[Record]], list[Record]]
-    tables: Callable[[Sequence[Record]], list]
+    summarize: Callable[[Sequence[Record]], pd.DataFrame]
+    tables: Callable[[pd.DataFrame], list]
     figures: Callable[[Sequence[Record]], dict] = lambda records: {}
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import math
 import shlex
 
@@ -99,6 +100,23 @@ def restored(settings, values):
         if name in known
     }
     return dataclasses.replace(settings, **given)
+
+
+def shared(settings, kind):
+    """The values of settings that are also fields of another dataclass, as a dict."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in vars(settings).items() if name in fields}
+
+
+def combinations(**values):
+    """Every combination of values, as dicts; the last name varies fastest.
+
+    Example:
+        >>> list(combinations(method=("BL", "LW"), seed=range(1)))
+        [{'method': 'BL', 'seed': 0}, {'method': 'LW', 'seed': 0}]
+    """
+    for cell in itertools.product(*values.values()):
+        yield dict(zip(values, cell, strict=True))
 
 
 def number(kind, minimum):

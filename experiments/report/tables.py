@@ -4,6 +4,8 @@ import dataclasses
 import textwrap
 import unicodedata
 
+from experiments.report.statistics import each, percent
+
 WIDTH = 100
 MISSING = "-"
 
@@ -59,6 +61,91 @@ class Table:
         return [[c if isinstance(c, Cell) else Cell(str(c)) for c in row] for row in self.rows]
 
 
+def gained(row):
+    """The gain of a row of `summary` in points, with its sign; "-" for none."""
+    return percent(row.gain, row.gain_deviation, signed=True)
+
+
+def won_lost(row):
+    """How many pairs a row of `summary` won and lost, as text; "-" for none."""
+    return MISSING if row.wins is None else f"{row.wins}-{row.losses}"
+
+
+def listed(title, rows, columns, **options):
+    """A table with a line for each row.
+
+    Args:
+        title: one line.
+        rows: DataFrame.
+        columns: dict {name in the header: column of `rows`, or function of a row to a cell}; a row
+            is a named tuple.
+        **options: more arguments of `Table`.
+    """
+    kinds = [
+        (lambda row, name=kind: str(getattr(row, name))) if isinstance(kind, str) else kind
+        for kind in columns.values()
+    ]
+    body = tuple(tuple(kind(row) for kind in kinds) for row in rows.itertuples(index=False))
+    return Table(title, tuple(columns), body, **options)
+
+
+def crossed(title, rows, lines, across, columns, cell, more=None, **options):
+    """A table with a column for each value of one column of the rows.
+
+    Args:
+        title: one line.
+        rows: DataFrame.
+        lines: dict {name in the header: column of `rows`, or (column, function of its value)}: the
+            columns whose values tell lines apart, in the order of the rows.
+        across: name of the column of `rows` that is spread, or a tuple of names.
+        columns: its values from left to right, or a dict {value: name in the header}.
+        cell: function of a row, or None where there is none, and of the key, the values of `lines`
+            and of `across`, to a cell.
+        more: dict {name in the header: function of the rows of a line to a cell}: last columns.
+        **options: more arguments of `Table`.
+    """
+    shown = [kind if isinstance(kind, tuple) else (kind, str) for kind in lines.values()]
+    spread = across if isinstance(across, tuple) else (across,)
+    keys = [key if isinstance(across, tuple) else (key,) for key in columns]
+    body = []
+    for line, members in each(rows, *(name for name, _ in shown)):
+        line = line if len(shown) > 1 else (line,)
+        found = {
+            tuple(getattr(row, name) for name in spread): row
+            for row in members.itertuples(index=False)
+        }
+        body.append(
+            (
+                *(form(value) for (_, form), value in zip(shown, line, strict=True)),
+                *(cell(found.get(key), (*line, *key)) for key in keys),
+                *(function(members) for function in (more or {}).values()),
+            )
+        )
+    names = columns.values() if isinstance(columns, dict) else map(str, columns)
+    header = (*lines, *names, *(more or {}))
+    return Table(title, header, tuple(body), left=len(lines), **options)
+
+
+def differences(rows, wordings, paper):
+    """A note of what is otherwise than in the paper; none where nothing is.
+
+    Args:
+        rows: DataFrame.
+        wordings: dict {column: text, with {} for the value that is here}.
+        paper: function of a row, a dict, to the paper's values: {column: value}.
+
+    Returns:
+        A tuple of one text or none.
+    """
+    found = dict.fromkeys(
+        wording.format("all" if row[name] is None else row[name])
+        for name, wording in wordings.items()
+        for row in rows.to_dict("records")
+        if row[name] != paper(row)[name]
+    )
+    return (f"Other than in the paper: {', '.join(found)}.",) if found else ()
+
+
 def as_text(table):
     """A table as lines of text: title, aligned columns, legend and notes.
 
@@ -83,7 +170,7 @@ def as_text(table):
     grid = _lines(table, stacked=False)
     if max(map(_width, grid)) > WIDTH:
         grid = _lines(table, stacked=True)
-    notes = [_wrapped(note) for note in (_legend(table), *table.notes) if note]
+    notes = [wrapped(note) for note in (_legend(table), *table.notes) if note]
     return "\n".join([*filter(None, [table.title]), *grid, *([""] if notes else []), *notes])
 
 
@@ -129,7 +216,7 @@ def _published(cells):
     return [f"({cell.published})" if cell.published else "" for cell in cells]
 
 
-def _wrapped(text):
+def wrapped(text):
     """A paragraph of at most `WIDTH` columns; an item that starts with "- " is indented."""
     return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 

@@ -2,9 +2,8 @@
 
 import keras
 
-from keras_reinit.backbones.residual import basic, linear
-from keras_reinit.backbones.units import (
-    Units,
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
     connected,
     relu,
     repetitions,
@@ -13,6 +12,7 @@ from keras_reinit.backbones.units import (
     scaled,
     strides,
 )
+from keras_reinit.backbones.residual import basic, linear
 from keras_reinit.layers import Recomputed
 
 _FILTERS = (16, 32, 64)  # of each stage
@@ -90,10 +90,10 @@ def cifar_resnet(
     """
     require_images("cifar_resnet", input_shape, least=8)
     n = repetitions("cifar_resnet", depth, others=2, of=6)
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     stages = [(scaled(width, filters), n) for filters in _FILTERS]
     inputs = keras.Input(input_shape, name="input")
-    x = units.convolution(inputs, "stem", stages[0][0])
+    x = factory.convolution(inputs, "stem", stages[0][0])
     if norm != "weight":
         x = relu(x, "stem_relu")
     blocks = list(residual_blocks(stages, (1, *strides(input_shape, steps=2))))
@@ -101,10 +101,10 @@ def cifar_resnet(
         start = x if recompute is None else keras.Input(x.shape[1:], dtype=x.dtype)
         end = start
         for prefix, filters, stride, _ in inside:
-            end = (linear if norm == "weight" else basic)(units, end, prefix, filters, stride)
+            end = (linear if norm == "weight" else basic)(factory, end, prefix, filters, stride)
         x = end if recompute is None else Recomputed(start, end, name=f"part{part}")(x)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return connected(inputs, units.head(x, classes, dropout), name)
+    return connected(inputs, factory.head(x, classes, dropout), name)
 
 
 def _parts(blocks, length):

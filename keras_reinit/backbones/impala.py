@@ -2,15 +2,15 @@
 
 import keras
 
-from keras_reinit.backbones.residual import linear
-from keras_reinit.backbones.units import (
-    Units,
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
     connected,
     relu,
     repetitions,
     require_images,
     scaled,
 )
+from keras_reinit.backbones.residual import linear
 
 _FILTERS, _HIDDEN = (16, 32, 32), 256  # of each section; units of the dense layer
 
@@ -59,7 +59,7 @@ def impala(
 
     Raises:
         ValueError: if `norm` is unknown, `depth` is not 6 n + 4, `width` leaves a layer without
-            units, or the input is not an image of at least 8x8.
+            factory, or the input is not an image of at least 8x8.
 
     Example:
         >>> model = keras_reinit.backbones.impala((84, 84, 4), classes=6, depth=100)
@@ -71,26 +71,26 @@ def impala(
     """
     require_images("impala", input_shape, least=8)
     n = repetitions("impala", depth, others=4, of=6)
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     block = linear if norm == "weight" else _rectified
     inputs = x = keras.Input(input_shape, name="input")
     for section, filters in enumerate(_FILTERS):
         filters = scaled(width, filters)
-        x = units.convolution(x, f"section{section + 1}", filters)
+        x = factory.convolution(x, f"section{section + 1}", filters)
         pool = keras.layers.MaxPooling2D(3, 2, "same", name=f"section{section + 1}_pool")
         x = pool(x)
         for k in range(section * n + 1, (section + 1) * n + 1):
-            x = block(units, x, f"block{k}", filters)
+            x = block(factory, x, f"block{k}", filters)
     if norm != "weight":
         x = relu(x, "features")
     x = keras.layers.Flatten(name="flatten")(x)
-    x = units.dense(x, "dense", scaled(width, _HIDDEN))
+    x = factory.dense(x, "dense", scaled(width, _HIDDEN))
     value = keras.layers.Dense(1, kernel_initializer=kernel_initializer, name="value")(x)
-    return connected(inputs, [units.head(x, classes, dropout=0.0), value], name)
+    return connected(inputs, [factory.head(x, classes, dropout=0.0), value], name)
 
 
-def _rectified(units, x, name, filters):
+def _rectified(factory, x, name, filters):
     """`x + conv(relu(conv(relu(x))))`."""
-    y = units.convolution(relu(x, f"{name}_relu"), f"{name}_1", filters)
-    y = units.convolution(relu(y, f"{name}_1_relu"), f"{name}_2", filters)
+    y = factory.convolution(relu(x, f"{name}_relu"), f"{name}_1", filters)
+    y = factory.convolution(relu(y, f"{name}_1_relu"), f"{name}_2", filters)
     return keras.layers.Add(name=f"{name}_out")([x, y])

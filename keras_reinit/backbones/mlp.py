@@ -2,8 +2,8 @@
 
 import keras
 
+from keras_reinit.backbones.layer_factory import connected
 from keras_reinit.backbones.normalization import normalization, weight_normalized
-from keras_reinit.backbones.units import connected
 
 
 def mlp(

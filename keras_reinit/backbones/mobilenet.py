@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images, strides
+from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images, strides
 
 # Filters of each separable block, and whether it halves the feature map.
 _LOWER = ((64, False), (128, True), (128, False), (256, True), (256, False), (512, True))
@@ -68,18 +68,18 @@ def mobilenet(
     require_images("mobilenet", input_shape, least=8)
     if depth not in ("shallow", "full"):
         raise ValueError(f"Unknown depth. Received: depth={depth!r}. Expected 'shallow' or 'full'.")
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=None)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None)
     inputs = keras.Input(input_shape, name="input")
     halving = iter(strides(input_shape, steps=5))
-    x = units.convolution(inputs, "block1", 32, strides=next(halving))
+    x = factory.convolution(inputs, "block1", 32, strides=next(halving))
     x = relu(x, "block1_out")
     separable = _LOWER + (_MIDDLE if depth == "full" else ()) + _UPPER
     blocks = len(separable) if depth == "full" else len(_LOWER)
     for i, (filters, halves) in enumerate(separable, start=1):
         prefix = f"block{i + 1}" if i <= blocks else f"separable{i}"
-        x = units.depthwise(x, f"{prefix}_depthwise", strides=next(halving) if halves else 1)
+        x = factory.depthwise(x, f"{prefix}_depthwise", strides=next(halving) if halves else 1)
         x = relu(x, f"{prefix}_depthwise_relu")
-        x = units.convolution(x, f"{prefix}_pointwise", filters, size=1)
+        x = factory.convolution(x, f"{prefix}_pointwise", filters, size=1)
         x = relu(x, f"{prefix}_out")
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)

@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_reinit.backbones.units import (
-    Units,
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
     connected,
     relu,
     require_images,
@@ -75,13 +75,13 @@ def plain_cnn(
         raise ValueError(
             f"plain_cnn has three stages and a head. Received: depth={depth}. Expected at least 4."
         )
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     shares = [(depth + i) // 3 for i in (1, 0, -1)]
     stages = [
         (scaled(width, filters), share) for filters, share in zip(_FILTERS, shares, strict=True)
     ]
     inputs = x = keras.Input(input_shape, name="input")
     for prefix, filters, stride, _ in residual_blocks(stages, (1, *strides(input_shape, steps=2))):
-        x = relu(units.convolution(x, prefix, filters, strides=stride), f"{prefix}_out")
+        x = relu(factory.convolution(x, prefix, filters, strides=stride), f"{prefix}_out")
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return connected(inputs, units.head(x, classes, dropout), name)
+    return connected(inputs, factory.head(x, classes, dropout), name)

@@ -7,10 +7,10 @@ side, so that it looks at the same pixels as the shortcut.
 
 import keras
 
-from keras_reinit.backbones.units import relu
+from keras_reinit.backbones.layer_factory import relu
 
 
-def basic(units, x, name, filters, stride):
+def basic(factory, x, name, filters, stride):
     """`relu(shortcut(x) + conv(relu(conv(x))))`, each convolution with its normalisation.
 
     Layers: `<name>_shortcut_conv` and `<name>_shortcut_norm` (where the shape changes),
@@ -19,13 +19,15 @@ def basic(units, x, name, filters, stride):
     """
     shortcut = x
     if _changes_shape(x, filters, stride):
-        shortcut = units.convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
-    x = units.normalized(_first_convolution(units, x, f"{name}_1", filters, stride), f"{name}_1")
-    x = units.convolution(relu(x, f"{name}_1_relu"), f"{name}_2", filters)
+        shortcut = factory.convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
+    x = factory.normalized(
+        _first_convolution(factory, x, f"{name}_1", filters, stride), f"{name}_1"
+    )
+    x = factory.convolution(relu(x, f"{name}_1_relu"), f"{name}_2", filters)
     return relu(keras.layers.Add(name=f"{name}_add")([shortcut, x]), f"{name}_out")
 
 
-def linear(units, x, name, filters, stride=1):
+def linear(factory, x, name, filters, stride=1):
     """`shortcut(x) + conv(relu(conv(x)))`, for convolutions whose kernels are normalised.
 
     Layers: `<name>_shortcut_conv` (where the shape changes), `<name>_1_pad` (where the stride is
@@ -33,19 +35,19 @@ def linear(units, x, name, filters, stride=1):
     """
     shortcut = x
     if _changes_shape(x, filters, stride):
-        shortcut = units.bare_convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
-    x = _first_convolution(units, x, f"{name}_1", filters, stride)
-    x = units.bare_convolution(relu(x, f"{name}_1_relu"), f"{name}_2", filters)
+        shortcut = factory.bare_convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
+    x = _first_convolution(factory, x, f"{name}_1", filters, stride)
+    x = factory.bare_convolution(relu(x, f"{name}_1_relu"), f"{name}_2", filters)
     return keras.layers.Add(name=f"{name}_out")([shortcut, x])
 
 
-def preactivated(units, x, blocks):
+def preactivated(factory, x, blocks):
     """Blocks `shortcut(x) + conv(relu(norm(conv(relu(norm(x))))))`, then `relu(norm(x))`.
 
     The shortcut of a stage's first block starts after that block's first ReLU.
 
     Args:
-        units: the network's `Units`.
+        factory: the network's `LayerFactory`.
         x: a tensor.
         blocks: as `residual_blocks` yields them.
 
@@ -57,30 +59,30 @@ def preactivated(units, x, blocks):
     """
     *blocks, last = blocks
     for block in blocks:
-        x = keras.layers.Add(name=f"{block[0]}_out")(_preactivated_terms(units, x, *block))
-    x = keras.layers.Add(name=f"{last[0]}_add")(_preactivated_terms(units, x, *last))
-    return relu(units.normalized(x, last[0]), f"{last[0]}_out")
+        x = keras.layers.Add(name=f"{block[0]}_out")(_preactivated_terms(factory, x, *block))
+    x = keras.layers.Add(name=f"{last[0]}_add")(_preactivated_terms(factory, x, *last))
+    return relu(factory.normalized(x, last[0]), f"{last[0]}_out")
 
 
-def _preactivated_terms(units, x, name, filters, stride, begins_stage):
+def _preactivated_terms(factory, x, name, filters, stride, begins_stage):
     """The two terms of a block's sum."""
-    shortcut, x = x, relu(units.normalized(x, f"{name}_1"), f"{name}_1_relu")
+    shortcut, x = x, relu(factory.normalized(x, f"{name}_1"), f"{name}_1_relu")
     if begins_stage:
         shortcut = x
     if _changes_shape(x, filters, stride):
-        shortcut = units.bare_convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
-    x = _first_convolution(units, x, f"{name}_1", filters, stride)
-    x = relu(units.normalized(x, f"{name}_2"), f"{name}_2_relu")
-    return [shortcut, units.bare_convolution(x, f"{name}_2", filters)]
+        shortcut = factory.bare_convolution(x, f"{name}_shortcut", filters, size=1, strides=stride)
+    x = _first_convolution(factory, x, f"{name}_1", filters, stride)
+    x = relu(factory.normalized(x, f"{name}_2"), f"{name}_2_relu")
+    return [shortcut, factory.bare_convolution(x, f"{name}_2", filters)]
 
 
 def _changes_shape(x, filters, stride):
     return stride > 1 or x.shape[-1] != filters
 
 
-def _first_convolution(units, x, name, filters, stride):
+def _first_convolution(factory, x, name, filters, stride):
     """A 3x3 convolution centered on the pixels that a 1x1 convolution of the same stride takes."""
     if stride == 1:
-        return units.bare_convolution(x, name, filters)
+        return factory.bare_convolution(x, name, filters)
     x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return units.bare_convolution(x, name, filters, strides=stride, padding="valid")
+    return factory.bare_convolution(x, name, filters, strides=stride, padding="valid")

@@ -2,15 +2,15 @@
 
 import keras
 
-from keras_reinit.backbones.residual import basic, preactivated
-from keras_reinit.backbones.units import (
-    Units,
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
     relu,
     require_images,
     residual_blocks,
     scaled,
     strides,
 )
+from keras_reinit.backbones.residual import basic, preactivated
 
 _STAGES = ((64, 2), (128, 2), (256, 2), (512, 2))  # filters, blocks
 _MOMENTUM = 0.9  # of the public codes, in PyTorch; with 0.99 short trainings end with stale ones
@@ -74,13 +74,13 @@ def resnet18(
         He et al. 2016, "Deep Residual Learning", Figures 2 and 3; Ash & Adams 2020.
     """
     require_images("resnet18", input_shape, least=8)
-    units = _units(norm, weight_decay, kernel_initializer)
+    factory = _factory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
-    x = relu(units.convolution(inputs, "stem", scaled(width, _STAGES[0][0])), "stem_relu")
+    x = relu(factory.convolution(inputs, "stem", scaled(width, _STAGES[0][0])), "stem_relu")
     for name, filters, stride, _ in _blocks(input_shape, width):
-        x = basic(units, x, name, filters, stride)
+        x = basic(factory, x, name, filters, stride)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)
 
 
 def preact_resnet18(
@@ -137,16 +137,16 @@ def preact_resnet18(
         (first and last unit); Zaidi et al. 2022.
     """
     require_images("preact_resnet18", input_shape, least=8)
-    units = _units(norm, weight_decay, kernel_initializer)
+    factory = _factory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
-    x = units.bare_convolution(inputs, "stem", scaled(width, _STAGES[0][0]))
-    x = preactivated(units, x, _blocks(input_shape, width))
+    x = factory.bare_convolution(inputs, "stem", scaled(width, _STAGES[0][0]))
+    x = preactivated(factory, x, _blocks(input_shape, width))
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)
 
 
-def _units(norm, weight_decay, kernel_initializer):
-    return Units(norm, weight_decay, kernel_initializer, use_bias=None, momentum=_MOMENTUM)
+def _factory(norm, weight_decay, kernel_initializer):
+    return LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=_MOMENTUM)
 
 
 def _blocks(input_shape, width):

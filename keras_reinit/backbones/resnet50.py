@@ -2,7 +2,13 @@
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images, residual_blocks, strides
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
+    relu,
+    require_images,
+    residual_blocks,
+    strides,
+)
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # bottleneck filters, blocks
 
@@ -58,23 +64,23 @@ def resnet50(
         He et al. 2016, Table 1; Alabdulmohsin et al. 2021, Appendix B.
     """
     require_images("resnet50", input_shape, least=8)
-    units = Units(norm, weight_decay, kernel_initializer)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     stem, pool, *later_stages = strides(input_shape, steps=5)
-    x = relu(units.convolution(inputs, "stem", 64, size=7, strides=stem), "stem_relu")
+    x = relu(factory.convolution(inputs, "stem", 64, size=7, strides=stem), "stem_relu")
     if pool > 1:
         x = keras.layers.MaxPooling2D(3, strides=pool, padding="same", name="stem_pool")(x)
     for block in residual_blocks(_STAGES, (1, *later_stages)):
-        x = _bottleneck(units, x, *block)
+        x = _bottleneck(factory, x, *block)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)
 
 
-def _bottleneck(units, x, name, filters, stride, widen):
+def _bottleneck(factory, x, name, filters, stride, widen):
     shortcut = x
     if widen:
-        shortcut = units.convolution(x, f"{name}_shortcut", 4 * filters, size=1, strides=stride)
-    x = relu(units.convolution(x, f"{name}_1", filters, size=1, strides=stride), f"{name}_1_relu")
-    x = relu(units.convolution(x, f"{name}_2", filters), f"{name}_2_relu")
-    x = units.convolution(x, f"{name}_3", 4 * filters, size=1)
+        shortcut = factory.convolution(x, f"{name}_shortcut", 4 * filters, size=1, strides=stride)
+    x = relu(factory.convolution(x, f"{name}_1", filters, size=1, strides=stride), f"{name}_1_relu")
+    x = relu(factory.convolution(x, f"{name}_2", filters), f"{name}_2_relu")
+    x = factory.convolution(x, f"{name}_3", 4 * filters, size=1)
     return relu(keras.layers.Add(name=f"{name}_add")([shortcut, x]), f"{name}_out")

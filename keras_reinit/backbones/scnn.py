@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images
+from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images
 
 
 def scnn(
@@ -47,13 +47,13 @@ def scnn(
         Alabdulmohsin et al. 2021, Appendix B.
     """
     require_images("scnn", input_shape, least=4)
-    units = Units(norm, weight_decay, kernel_initializer)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x = inputs
     for k, filters in enumerate((32, 32, 64, 64), start=1):
-        x = relu(units.convolution(x, f"block{k}", filters), f"block{k}_out")
+        x = relu(factory.convolution(x, f"block{k}", filters), f"block{k}_out")
         if k % 2 == 0:
             x = keras.layers.MaxPooling2D(name=f"block{k}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = units.dense(x, "dense", 512)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+    x = factory.dense(x, "dense", 512)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)

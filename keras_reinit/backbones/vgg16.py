@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_reinit.backbones.units import Units, relu, require_images, scaled, strides
+from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images, scaled, strides
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -65,7 +65,7 @@ def vgg16(
         Simonyan & Zisserman 2015, Table 1 (D); Alabdulmohsin et al. 2021, Appendix B.
     """
     require_images("vgg16", input_shape, least=8)
-    units = Units(norm, weight_decay, kernel_initializer)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x, k = inputs, 0
     # After the last pooling no convolution follows: it is always there.
@@ -73,11 +73,11 @@ def vgg16(
     for stage, pool in zip(_STAGES, pools, strict=True):
         for filters in stage:
             k += 1
-            x = relu(units.convolution(x, f"block{k}", scaled(width, filters)), f"block{k}_out")
+            x = relu(factory.convolution(x, f"block{k}", scaled(width, filters)), f"block{k}_out")
         if pool > 1:
             x = keras.layers.MaxPooling2D(padding="same", name=f"block{k}_pool")(x)
     dense = min(4096, math.prod(x.shape[1:])) if dense is None else dense
     x = keras.layers.Flatten(name="flatten")(x)
     for i in (1, 2):
-        x = units.dense(x, f"dense{i}", dense)
-    return keras.Model(inputs, units.head(x, classes, dropout), name=name)
+        x = factory.dense(x, f"dense{i}", dense)
+    return keras.Model(inputs, factory.head(x, classes, dropout), name=name)

@@ -2,9 +2,8 @@
 
 import keras
 
-from keras_reinit.backbones.residual import linear, preactivated
-from keras_reinit.backbones.units import (
-    Units,
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
     connected,
     repetitions,
     require_images,
@@ -12,6 +11,7 @@ from keras_reinit.backbones.units import (
     scaled,
     strides,
 )
+from keras_reinit.backbones.residual import linear, preactivated
 
 _STEM, _FILTERS = 16, (16, 32, 64)  # these, of the stages, times the width
 
@@ -78,15 +78,15 @@ def wide_resnet(
     """
     require_images("wide_resnet", input_shape, least=8)
     n = repetitions("wide_resnet", depth, others=4, of=6)
-    units = Units(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
+    factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     stages = [(scaled(width, filters), n) for filters in _FILTERS]
     inputs = keras.Input(input_shape, name="input")
-    x = units.bare_convolution(inputs, "stem", _STEM)
+    x = factory.bare_convolution(inputs, "stem", _STEM)
     blocks = residual_blocks(stages, (1, *strides(input_shape, steps=2)))
     if norm == "weight":
         for prefix, filters, stride, _ in blocks:
-            x = linear(units, x, prefix, filters, stride)
+            x = linear(factory, x, prefix, filters, stride)
     else:
-        x = preactivated(units, x, blocks)
+        x = preactivated(factory, x, blocks)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    return connected(inputs, units.head(x, classes, dropout), name)
+    return connected(inputs, factory.head(x, classes, dropout), name)

@@ -96,6 +96,9 @@ class Backup(keras.callbacks.Callback):
         self._holder.listening = False
         self._written = time.monotonic()
 
+    def on_epoch_begin(self, epoch, logs=None):
+        set_initial_epoch(self.model, None)  # `fit` has read it; one that breaks off would keep it
+
     def on_epoch_end(self, epoch, logs=None):
         self._epoch = epoch
         due = time.monotonic() - self._written >= self.interval

@@ -202,9 +202,7 @@ class Reinit(keras.callbacks.Callback):
             self._training.begin_steps(self._callbacks)
 
     def on_train_batch_end(self, batch, logs=None):
-        of_epoch = (self.params or {}).get("steps") or batch + 1
-        # The last execution of an epoch may have fewer steps than Keras says.
-        self._training.end_steps(min(batch + 1, of_epoch), logs)
+        self._training.end_steps(batch + 1, logs)
 
     def on_test_begin(self, logs=None):
         self._training.undo()

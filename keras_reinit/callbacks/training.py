@@ -112,7 +112,9 @@ class Training:
     def end_steps(self, batches, logs):
         """Take note of the batches of this epoch so far, and stop after the last of all."""
         self.undo()
-        self._batches, self._batch_logs = batches, logs or {}
+        # The last execution of an epoch may have fewer steps than Keras says.
+        of_epoch = (self._callback.params or {}).get("steps") or batches
+        self._batches, self._batch_logs = min(batches, of_epoch), logs or {}
         if self._until.steps is not None and self._is_over():
             self._fitted.stop_training = True
 

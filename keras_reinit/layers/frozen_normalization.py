@@ -17,13 +17,14 @@ class FrozenNormalization(keras.layers.Layer):
     precision.
 
     Args:
-        axis: None for one mean and one stddev (Algorithm 1), -1 for one pair a channel.
+        axis: None for one mean and one stddev (Algorithm 1), -1 for one pair a channel, 1 for the
+            same where channels come first.
         block: optional tuple (name, layer names): the block whose output this layer normalises.
             `ReinitModel` records it here, so that a model keeps its blocks wherever it goes.
         **kwargs: as `keras.layers.Layer`.
 
     Raises:
-        ValueError: if `axis` is neither None nor -1.
+        ValueError: if `axis` is none of None, -1 and 1.
 
     Example:
         >>> layer = FrozenNormalization()
@@ -37,17 +38,17 @@ class FrozenNormalization(keras.layers.Layer):
 
     def __init__(self, axis=None, block=None, **kwargs):
         super().__init__(**kwargs)
-        if axis not in (None, -1):
+        if axis not in (None, -1, 1):
             raise ValueError(
                 "FrozenNormalization keeps one mean and stddev (axis=None) or one pair a channel "
-                f"(axis=-1). Received: axis={axis}"
+                f"(axis=-1, or 1 for channels first). Received: axis={axis}"
             )
         self.axis = axis
         self.block = None if block is None else (block[0], tuple(block[1]))
         self.supports_masking = True
 
     def build(self, input_shape):
-        shape = () if self.axis is None else (input_shape[-1],)
+        shape = () if self.axis is None else (input_shape[self.axis],)
         options = {
             "shape": shape,
             "dtype": "float32",
@@ -59,15 +60,24 @@ class FrozenNormalization(keras.layers.Layer):
         self.stddev = self.add_weight(name="stddev", initializer="ones", **options)
 
     def call(self, inputs):
-        mean = ops.cast(self.mean, inputs.dtype)
-        return (inputs - mean) / ops.cast(self.stddev, inputs.dtype)
+        mean, stddev = self.mean.value, self.stddev.value
+        if self.axis == 1:
+            shape = (-1, *(1 for _ in inputs.shape[2:]))
+            mean, stddev = ops.reshape(mean, shape), ops.reshape(stddev, shape)
+        return (inputs - ops.cast(mean, inputs.dtype)) / ops.cast(stddev, inputs.dtype)
+
+    def channels_last(self, inputs):
+        """Inputs with their channels last, and None or -1 for the axis of them then."""
+        if self.axis == 1:
+            return ops.moveaxis(inputs, 1, -1), -1
+        return inputs, self.axis
 
     def freeze(self, mean, stddev):
         """Write the two statistics.
 
         Args:
-            mean: finite number, or for `axis=-1` also an array of shape (channels,).
-            stddev: positive finite number, or for `axis=-1` also an array of shape (channels,).
+            mean: finite number, or for another `axis` than None also an array of shape (channels,).
+            stddev: positive finite number, or for another `axis` than None also an array of shape (channels,).
 
         Raises:
             ValueError: if a value has another shape or is not finite, or a stddev is not positive;

@@ -11,6 +11,8 @@ from keras_reinit.structure.layers import (
     CONVOLUTIONS,
     DEPTHWISE,
     NORMALIZATIONS,
+    is_convolutional,
+    is_made_of_convolutions,
     unwrapped,
 )
 
@@ -59,6 +61,23 @@ def find(graph: Graph, blocks: Any = "auto") -> list[Cut]:
     return _cuts(graph, below, _listed_ends(graph, below, blocks))
 
 
+def channel_axis(graph, cut, rank):
+    """The axis of the channels of a block's output: 1 where its layers keep channels first.
+
+    Args:
+        graph: `Graph`.
+        cut: one of its blocks.
+        rank: number of axes of the output.
+
+    Returns:
+        1 or -1.
+    """
+    below = _ancestors(graph)[cut.call]
+    layers = [unwrapped(graph.calls[i].operation) for i in sorted(below)]
+    formats = [layer.data_format for layer in layers if hasattr(layer, "data_format")]
+    return 1 if formats and formats[-1] == "channels_first" and rank > 2 else -1
+
+
 def _ancestors(graph):
     """For each call, the set of the calls that its output depends on, itself included."""
     maker = {tensor: i for i, call in enumerate(graph.calls) for tensor in call.outputs}
@@ -69,21 +88,35 @@ def _ancestors(graph):
     return below
 
 
-def _open_tensors(graph, inside):
-    """Tensors known inside a set of calls that something outside of it still needs."""
-    known = set(graph.inputs)
-    for i, call in enumerate(graph.calls):
-        if i in inside:
-            known.update(call.outputs)
-    needed = set(graph.outputs)
-    for i, call in enumerate(graph.calls):
-        if i not in inside:
-            needed.update(call.inputs)
-    return known & needed
+def _open_tensors(graph, below, inside, end):
+    """Tensors that something after a cut needs and nothing after it makes.
+
+    A head on a tensor below the cut (of several outputs each may have its own) passes by the cut.
+    """
+    outside = [i for i in range(len(graph.calls)) if i not in inside]
+    after = [i for i in outside if end in below[i]]
+    beside = [i for i in outside if end not in below[i]]
+    has_heads = len(graph.outputs) > 1 and bool(beside)
+    if has_heads and _continues(graph, after) and _are_heads(graph, below, beside):
+        outside = after
+    made = {tensor for i in outside for tensor in graph.calls[i].outputs}
+    needed = {tensor for i in outside for tensor in graph.calls[i].inputs}
+    return (needed - made) | (set(graph.outputs) & set(graph.calls[end].outputs))
+
+
+def _continues(graph, after):
+    """Whether some of these calls are those of hidden layers or heads with weights."""
+    return any(_is_hidden_layer(unwrapped(graph.calls[i].operation)) for i in after)
+
+
+def _are_heads(graph, below, beside):
+    """Whether of some calls no layer with weights leads to another."""
+    weighted = [i for i in beside if _continues(graph, [i])]
+    return not any(i != j and i in below[j] for i in weighted for j in weighted)
 
 
 def _carries_everything(graph, below, i):
-    return _open_tensors(graph, below[i]) == set(graph.calls[i].outputs) and (
+    return _open_tensors(graph, below, below[i], i) == set(graph.calls[i].outputs) and (
         len(graph.calls[i].outputs) == 1
     )
 
@@ -95,7 +128,7 @@ def _cuts(graph, below, ends):
     inside: set[int] = set()
     for number, end in enumerate(ends, start=1):
         name = f"block{number}"
-        _check_single(graph, below[end], name, end)
+        _check_single(graph, below, below[end], name, end)
         own = sorted(below[end] - inside)
         operations = [graph.calls[i].operation for i in own]
         layers = [each.name for each in operations if isinstance(each, keras.layers.Layer)]
@@ -122,7 +155,9 @@ def _automatic_ends(graph, below):
     elif any(isinstance(unwrapped(call.operation), CONVOLUTIONS) for call in graph.calls):
         ends = _convolutional_ends(graph, steps)
     else:
-        ends = _dense_ends(graph, steps)
+        ends = _dense_ends(graph, below, steps)
+    if not named:
+        ends = [end for end in ends if not _splits_a_layer(graph, below[end])]
     if not ends:
         raise ValueError(
             "No block was found: there is no hidden layer whose output alone carries everything. "
@@ -131,9 +166,19 @@ def _automatic_ends(graph, below):
     return ends
 
 
+def _splits_a_layer(graph, inside):
+    """Whether a layer with weights is called before a cut and again after it."""
+    calls = {True: set(), False: set()}
+    for i, call in enumerate(graph.calls):
+        if _has_weights(call.operation):
+            calls[i in inside].add(id(call.operation))
+    return not calls[True].isdisjoint(calls[False])
+
+
 def _steps(graph, below):
-    """Cut a graph at every tensor that carries everything."""
+    """Cut a graph at every tensor that carries everything, one after the other."""
     ends = [i for i in range(len(graph.calls)) if _carries_everything(graph, below, i)]
+    ends = [i for i in ends if all(i in below[j] or j in below[i] for j in ends)]
     steps, inside = [], set()
     for end in sorted(ends, key=lambda i: len(below[i])):
         steps.append(_Step(tuple(sorted(below[end] - inside)), end))
@@ -148,7 +193,7 @@ def _convolutional_ends(graph, steps):
     residual = []
     for step in steps:
         operations = [unwrapped(graph.calls[i].operation) for i in step.calls]
-        if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
+        if any(map(is_convolutional, operations)):
             pointwise = growing and len(step.calls) == 1 and _is_depthwise(graph, units[-1])
             if pointwise and not isinstance(operations[0], DEPTHWISE):
                 units[-1].append(step)
@@ -181,7 +226,7 @@ def _is_head(graph, unit):
 
 def _shapes_features(operation):
     """Whether an operation normalises, or applies an activation that hidden layers have."""
-    if isinstance(operation, NORMALIZATIONS):
+    if isinstance(operation, NORMALIZATIONS) or is_made_of_convolutions(operation):
         return True
     activation = getattr(operation, "activation", None)
     if activation is None:
@@ -203,20 +248,22 @@ def _snake_case(name):
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _dense_ends(graph, steps):
-    """Ends of hidden layers with weights; the last one is the head."""
+def _dense_ends(graph, below, steps):
+    """Ends of hidden layers with weights; the last one is the head, unless heads come after it."""
     units: list[_Step] = []
     growing = False
     for step in steps:
-        operations = [graph.calls[i].operation for i in step.calls]
-        if any(_is_hidden_layer(operation) for operation in operations):
+        operations = [unwrapped(graph.calls[i].operation) for i in step.calls]
+        if any(map(_is_hidden_layer, operations)):
             units.append(step)
             growing = True
         elif growing and len(operations) == 1 and _completes(operations[0]):
             units[-1] = step
         else:
             growing = False
-    return [unit.end for unit in units[:-1]]
+    if units and not _continues(graph, set(range(len(graph.calls))) - below[units[-1].end]):
+        units = units[:-1]
+    return [unit.end for unit in units]
 
 
 def _has_weights(operation):
@@ -243,7 +290,7 @@ def _listed_ends(graph, below, blocks):
         own = [i for i, call in enumerate(graph.calls) if owner.get(_name(call)) == number]
         end = max(own, key=lambda i: len(below[i]))
         inside = before.union(*(below[i] for i in own))
-        _check_single(graph, inside, f"block{number}", end)
+        _check_single(graph, below, inside, f"block{number}", end)
         _check_coverage(graph, own, before, inside, owner, number)
         ends.append(end)
         before = inside
@@ -289,8 +336,8 @@ def _check_coverage(graph, own, before, inside, owner, number):
         )
 
 
-def _check_single(graph, inside, name, end):
-    open_tensors = _open_tensors(graph, inside)
+def _check_single(graph, below, inside, name, end):
+    open_tensors = _open_tensors(graph, below, inside, end)
     if open_tensors != set(graph.calls[end].outputs) or len(open_tensors) != 1:
         makers = {t: _name(call) for call in graph.calls for t in call.outputs}
         sources = sorted(makers.get(tensor, "an input of the model") for tensor in open_tensors)

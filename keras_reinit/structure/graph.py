@@ -1,7 +1,7 @@
 """The graph of a Functional model as a list of calls, and the same graph with layers put in.
 
-Nested and Sequential models are inlined, so that a cut may lie inside them. Layers are shared with
-the model given, never copied.
+Nested and Sequential models are inlined, so that a cut may lie inside them; one with a `call` of
+its own is a layer like any other. Layers are shared with the model given, never copied.
 """
 
 import inspect
@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_reinit.keras_private import has_graph, run_through_graph
+from keras_reinit.keras_private import (
+    has_graph,
+    nodes_forgotten,
+    overridden,
+    run_through_graph,
+)
+from keras_reinit.layers.recomputed import Recomputed
 
 
 class Call(NamedTuple):
@@ -34,7 +40,7 @@ class Graph(NamedTuple):
 
 
 def trace(model):
-    """List the calls of a Functional or Sequential model.
+    """List the calls of a Functional or Sequential model, which leaves nothing behind on its layers.
 
     Args:
         model: a built Functional or Sequential `keras.Model`.
@@ -60,7 +66,9 @@ def trace(model):
         calls.append(Call(operation, number((args, features)), number(outputs)))
         return outputs
 
-    inputs, outputs = _run(model, record)
+    check_graph(model)
+    with nodes_forgotten(model):
+        inputs, outputs = _run(model, record)
     return Graph(_connected(calls, number(outputs)), number(inputs), number(outputs))
 
 
@@ -104,13 +112,26 @@ def run(model, inputs, call):
     return _run_inlined(_functional(model), inputs, call, {"training": False})
 
 
+def is_open(operation):
+    """Whether an operation is a model that is its graph, and no `call` of its own."""
+    is_graph = isinstance(operation, keras.Model) and has_graph(operation)
+    return is_graph and (isinstance(operation, Recomputed) or not overridden(operation, ["call"]))
+
+
 def _run(model, visit):
     plain = _functional(model)
-    inputs = keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name),
-        plain.input,
-    )
+    layers = {id(layer.output): layer for layer in plain.layers if _is_input(layer)}
+    inputs = keras.tree.map_structure(lambda tensor: _like(layers[id(tensor)]), plain.input)
     return inputs, _run_inlined(plain, inputs, visit, {})
+
+
+def _is_input(layer):
+    return isinstance(layer, keras.layers.InputLayer)
+
+
+def _like(layer):
+    """A new input that is all that another one is: optional, sparse, of a fixed batch size."""
+    return type(layer).from_config(layer.get_config()).output
 
 
 def _run_inlined(model, inputs, visit, context):
@@ -120,12 +141,22 @@ def _run_inlined(model, inputs, visit, context):
         arguments = {**kwargs, **_accepted(operation, context)}
         if not args and "inputs" in arguments:  # called by keyword
             args = (arguments.pop("inputs"),)
-        if isinstance(operation, keras.Model) and has_graph(operation):
+        if is_open(operation):
             nested = {key: value for key, value in arguments.items() if key == "training"}
-            return _run_inlined(_functional(operation), args[0], visit, nested)
+            plain = _functional(operation)
+            return _run_inlined(plain, _in_order(plain, args[0]), visit, nested)
         return visit(operation, args, arguments)
 
     return run_through_graph(model, inputs, call)
+
+
+def _in_order(model, inputs):
+    """What a nested model is called with, in the order of its own inputs."""
+    if not isinstance(inputs, dict):
+        return inputs
+    if isinstance(model.input, dict):
+        return {name: inputs[name] for name in model.input}
+    return [inputs[tensor.name] for tensor in keras.tree.flatten(model.input)]
 
 
 def _accepted(operation, context):
@@ -135,12 +166,21 @@ def _accepted(operation, context):
     return {key: value for key, value in context.items() if key in parameters}
 
 
-def _functional(model):
+def check_graph(model):
+    """Refuse a model that is no graph of layers.
+
+    Raises:
+        ValueError: if so.
+    """
     if not has_graph(model) or not model.built:
         raise ValueError(
             "A graph of layers is needed: a Functional model, or a Sequential one with an input "
             f"shape. Received: model={model!r} of {type(model)}, built={model.built}"
         )
+
+
+def _functional(model):
+    check_graph(model)
     if isinstance(model, keras.Sequential):
         return keras.Model(model.inputs[0], model.outputs[0])
     return keras.Model(model.input, model.output)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.layers import WeightNormalization
+from keras_reinit.keras_private import all_layers
 
 CONVOLUTIONS = tuple(
     getattr(keras.layers, f"{kind}{rank}D")
@@ -17,7 +17,7 @@ DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
 NORMALIZATIONS = tuple(
     getattr(keras.layers, f"{kind}Normalization")
-    for kind in ("Batch", "Group", "Layer", "RMS", "Unit", "Spectral")
+    for kind in ("Batch", "Group", "Layer", "RMS", "Unit")
     if hasattr(keras.layers, f"{kind}Normalization")
 )
 ACTIVATIONS = (
@@ -30,5 +30,24 @@ ACTIVATIONS = (
 
 
 def unwrapped(layer):
-    """The layer that a `WeightNormalization` wraps; any other layer or operation itself."""
-    return layer.layer if isinstance(layer, WeightNormalization) else layer
+    """The layer inside of wrappers, such as `TimeDistributed`; any other operation itself.
+
+    Of a `Bidirectional` it is the one that runs forward.
+    """
+    while isinstance(layer, keras.layers.Wrapper | keras.layers.Bidirectional):
+        is_bidirectional = isinstance(layer, keras.layers.Bidirectional)
+        layer = layer.forward_layer if is_bidirectional else layer.layer
+    return layer
+
+
+def is_convolutional(operation):
+    """Whether an operation is a convolution, wrapped or not, or a layer made of some."""
+    return isinstance(unwrapped(operation), CONVOLUTIONS) or is_made_of_convolutions(operation)
+
+
+def is_made_of_convolutions(operation):
+    """Whether an operation is a layer with convolutions among the layers inside of it."""
+    operation = unwrapped(operation)
+    return isinstance(operation, keras.layers.Layer) and any(
+        isinstance(layer, CONVOLUTIONS) for layer in all_layers(operation) if layer is not operation
+    )

@@ -6,6 +6,8 @@ import types
 import keras
 import numpy as np
 
+from keras_reinit import keras_private
+
 _KEPT = "_keras_reinit_epoch"
 
 
@@ -112,7 +114,7 @@ def _epoch_function(model, examples, size):
         return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
     specs = keras.tree.map_structure(any_length, examples)
-    purpose = specs, model.metrics[0], model.train_step  # `compile` makes new metrics
+    purpose = specs, keras_private.compilation(model), model.train_step
     kept = getattr(model, _KEPT, None)
     if kept is None or kept.purpose != purpose:
         kept = types.SimpleNamespace(purpose=purpose, function=_traceable(model, specs))
@@ -157,10 +159,17 @@ def _warm_up(model, epoch, examples, size):
 
 def _count(examples):
     """The number of examples in a structure of arrays of one length."""
-    scalars = {type(leaf) for leaf in keras.tree.flatten(examples) if not np.ndim(leaf)}
+    leaves = keras.tree.flatten(examples)
+    sparse = sorted({type(leaf).__name__ for leaf in leaves if hasattr(leaf, "toarray")})
+    if sparse:
+        raise ValueError(
+            f"Examples in memory are dense. Received: sparse matrices of SciPy, {sparse}. Expected "
+            "x.toarray(), or a tf.data.Dataset of batches"
+        )
+    scalars = {type(leaf) for leaf in leaves if not np.ndim(leaf)}
     if scalars:
         raise TypeError(f"Examples are arrays, not lists of numbers. Received: {scalars}")
-    lengths = {len(array) for array in keras.tree.flatten(examples)}
+    lengths = {len(array) for array in leaves}
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(
             "A stage needs some examples, and as many in every array. Received: arrays of "

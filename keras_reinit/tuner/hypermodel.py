@@ -26,11 +26,10 @@ class ReinitHyperModel(keras_tuner.HyperModel):
     network that training ends with, the last round's, and not the best epoch of all; the checkpoint
     of a trial, and so `get_best_models`, is that network.
 
-    Each range is (low, high), a number that is not tuned, or, for the rate and the decay, None to
-    leave the compiled optimizer alone. They are the hyperparameters "method", "rounds",
-    "learning_rate", "weight_decay" and those of the methods, such as "shrink"; those that a method
-    does not have are inactive. `build` may tune more, under other names. Where `Hyperband` gives a
-    trial a larger budget, and so longer rounds, it starts over.
+    Each range is (low, high), a number that is not tuned, or, for rate and decay, None to leave the
+    compiled optimizer alone. They are the hyperparameters "method", "rounds", "learning_rate",
+    "weight_decay" and those of the methods, such as "shrink", inactive where a method has none.
+    `build` may tune more. Where `Hyperband` gives a trial longer rounds, it starts over.
 
     Args:
         build: function from `keras_tuner.HyperParameters` to a built and compiled `keras.Model`, or

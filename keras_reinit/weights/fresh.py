@@ -205,20 +205,30 @@ class _Value:
 def _rebuilt(layer, seed=None):
     """A twin of a layer whose variables have initializers and, where possible, no values."""
 
-    def build():
-        config = _config(layer)
+    def build(entries):
+        config = {name: value for name, value in _config(layer).items() if name in entries}
         twin = type(layer).from_config(config if seed is None else _with_seed(config, seed))
         if not twin.built:
             twin.build_from_config(layer.get_build_config() or {})
         return twin
 
-    try:
+    def deferred(entries):
         try:
             with keras_private.values_deferred():
-                return build()
+                return build(entries)
         # A variable made from an array cannot be deferred; `from_config` makes it a TypeError.
         except (TypeError, ValueError):
-            return build()
+            return build(entries)
+
+    try:
+        entries = set(_config(layer))
+        taken = entries & _taken(type(layer))
+        try:
+            return deferred(entries)
+        except Exception:
+            if taken == entries:
+                raise
+            return deferred(taken)  # entries that are derived from others
     except Exception as error:
         raise ValueError(
             f"Layer '{layer.name}' of {type(layer)} cannot give a fresh draw, because it cannot be "
@@ -233,6 +243,20 @@ def _config(layer):
         config = layer.get_config()
     left_out = _required(layer.__class__) - set(config)
     return config | {name: getattr(layer, name) for name in left_out if hasattr(layer, name)}
+
+
+@functools.lru_cache(maxsize=256)
+def _taken(kind):
+    """The arguments that a class takes, those that its constructor hands on included."""
+    names: set[str] = set()
+    for each in kind.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        parameters = inspect.signature(each.__init__).parameters.values()
+        names |= {parameter.name for parameter in parameters}
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return names
 
 
 @functools.lru_cache(maxsize=256)

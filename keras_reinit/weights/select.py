@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_reinit.keras_private import own_other_variables, own_trainable_variables, sublayers
+from keras_reinit.keras_private import (
+    all_layers,
+    makes_weights_when_built,
+    own_other_variables,
+    own_trainable_variables,
+    sublayers,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -40,48 +46,59 @@ class Weight(NamedTuple):
 def list_weights(model):
     """List the trainable weights (frozen layers' too) and BatchNormalization statistics.
 
-    Shared layers and variables come once, in the order of `model.layers`. Other state (statistics
-    of preprocessing layers, frozen normalisations, seed generators) is nothing that an initializer
-    makes anew, and is left out.
+    Shared layers and variables come once, in the order of `model.layers`, and after these come the
+    layers that a model has beside its graph, such as those that `train_step` alone calls. Other
+    state (statistics of preprocessing layers, frozen normalisations, the vectors of spectral ones,
+    seed generators) is nothing that an initializer makes anew, and is left out.
 
     Args:
-        model: a built `keras.Model`.
+        model: a `keras.Model` whose weights exist, with a `call` of its own or without one.
 
     Returns:
         A list of `Weight`.
 
     Raises:
         TypeError: if `model` is not a `keras.Model`.
-        ValueError: if the model is not built.
+        ValueError: if a layer of the model has no weights yet.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"Expected a keras.Model. Received: model={model!r} ({type(model)})")
-    if not model.built:
-        raise ValueError(
-            f"Model '{model.name}' has no weights yet. Call `model.build(input_shape)`, or call it "
-            "on a batch of data, before re-initialising it"
-        )
+    if not model.built:  # nor is one without a `call`, although its weights may exist
+        _check_weights_exist(model)
     weights: list[Weight] = []
     _visit(model, (), weights, seen=set(), names=set())
     return weights
+
+
+def _check_weights_exist(model):
+    layers = [layer for layer in all_layers(model) if not isinstance(layer, keras.Model)]
+    late = [each.name for each in layers if not each.built and makes_weights_when_built(each)]
+    if late or not model.weights:
+        raise ValueError(
+            f"Model '{model.name}' has no weights yet. Call `model.build(input_shape)`, or call it "
+            "on a batch of data, before re-initialising it"
+            + (f". Received: {late}" if late else "")
+        )
 
 
 def _visit(layer, path, weights, seen, names):
     if id(layer) in seen:
         return
     seen.add(id(layer))
+    children = [*(layer.layers if isinstance(layer, keras.Model) else ()), *sublayers(layer)]
+    parts = [part for child in children for part in all_layers(child) if part is not layer]
+    of_parts = {id(variable) for part in parts for variable in own_trainable_variables(part)}
     statistics = (
         own_other_variables(layer) if isinstance(layer, keras.layers.BatchNormalization) else []
     )
     for variable in [*own_trainable_variables(layer), *statistics]:
-        if id(variable) in seen:
+        if id(variable) in seen or id(variable) in of_parts:  # a wrapper may hold them, too
             continue
         seen.add(id(variable))
         name = _unused("/".join((*path, variable.name)), names)
         names.add(name)
         is_statistic = any(variable is statistic for statistic in statistics)
         weights.append(Weight(name, variable, layer, len(weights), is_statistic))
-    children = layer.layers if isinstance(layer, keras.Model) else sublayers(layer)
     for child in children:
         _visit(child, (*path, child.name), weights, seen, names)
 
@@ -95,6 +112,11 @@ def _unused(name, names):
 def select_weights(model, patterns=None):
     """The trainable weights that patterns choose, in the order of the model: see `select`."""
     weights = [weight for weight in list_weights(model) if weight.variable.trainable]
+    if not weights:
+        raise ValueError(
+            f"Model '{model.name}' has no trainable variable. Received: {len(model.weights)} "
+            "weights, all frozen. Expected a trainable layer: `layer.trainable = True`"
+        )
     if patterns is None:
         return weights
     patterns, chosen = [patterns] if isinstance(patterns, str) else list(patterns), set()
@@ -140,7 +162,8 @@ def select(model, patterns=None):
         An ordered dict {stable name: variable}.
 
     Raises:
-        ValueError: if a pattern matches no trainable variable, or is no regular expression.
+        ValueError: if a pattern matches no trainable variable, or is no regular expression, or the
+            model has no trainable variable at all.
 
     Example:
         >>> list(select(model, "dense.*/kernel"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_reinit as kr
-from keras_reinit.backbones.units import strides
+from keras_reinit.backbones.layer_factory import strides
 from tests.backbones.networks import (
     all_networks,
     full_mobilenet,

@@ -69,7 +69,8 @@ KERNELS = {"conv/kernel", "dense/kernel", "head/kernel"}
         (["dense/kernel", "head/bias"], {"dense/kernel", "head/bias"}),
         ("norm", {name for name in EVERYTHING if name.startswith("norm")}),
         ("norm/gamma", {"norm/gamma", "norm/moving_mean", "norm/moving_variance"}),
-        (".*/kernel", KERNELS),
+        (".*/kernel", KERNELS | {"norm/moving_mean", "norm/moving_variance"}),  # of what feeds it
+        ("conv/bias", {"conv/bias", "norm/moving_mean", "norm/moving_variance"}),
     ],
 )
 def test_exactly_what_was_chosen_is_drawn(where, expected):

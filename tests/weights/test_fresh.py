@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from keras.src.backend.common import global_state
 
 import keras_reinit as kr
+from keras_reinit import keras_private
 from keras_reinit.weights.fresh import FreshValues
 from keras_reinit.weights.select import list_weights
 
@@ -368,7 +368,7 @@ def test_seed_none_is_reproducible_through_the_global_seed():
 def test_nothing_is_left_pending():
     model = of(InConstructor(), FromArray(), WithParts(), layers.BatchNormalization())
     kr.reinitialize(model, seed=0)
-    assert global_state.get_global_attribute("uninitialized_variables", []) == []
+    assert keras_private.pending_variables() == []
     with keras.StatelessScope():
         pass
     layers.Dense(2).build((None, 2))

@@ -13,13 +13,14 @@ the inserted normalisation the test accuracy falls from 34 % to 24 %, with it it
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.alabdulmohsin2021.common import PAPER, PLAIN, SMOKE_VGG, TableSettings, grid
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, first, percent, summary
+from experiments.report.tables import listed
 
 ARMS = {  # of the backbone: its normalisation and the methods
     "group": ("BL", "LW", "LW no redraw"),
@@ -54,79 +55,65 @@ def runs(settings):
 def per_round(run):
     """The last value of a curve in each round: {curve: list}."""
     rounds = run["round_curve"]
-    ends = [
-        index
-        for index, number in enumerate(rounds)
-        if index + 1 == len(rounds) or rounds[index + 1] != number
-    ]
+    ends = [k for k, number in enumerate(rounds) if rounds[k + 1 : k + 2] != [number]]
     return {
         name: [run[f"{name}_curve"][index] for index in ends]
         for name in ("test_accuracy", "accuracy")
     }
 
 
+def measured(records):
+    """The runs, each with what its "backbone" is and the values of its rounds."""
+    return [
+        run | {"backbone": WITH[run["norm"]]} | {f"{k}_ends": v for k, v in per_round(run).items()}
+        for run in records
+    ]
+
+
 def summarize(records):
     """Test accuracy after the first and the last round, lowest training accuracy of a round."""
-    found = []
-    for (dataset, norm, method), group in grouped(records, "dataset", "norm", "method").items():
-        ends = list(map(per_round, group))
-        last = [run["test_accuracy"] for run in group]
-        found.append(
-            {
-                "dataset": dataset,
-                "norm": norm,
-                "method": method,
-                "seeds": len(group),
-                "first": statistics.fmean(end["test_accuracy"][0] for end in ends),
-                "last": statistics.fmean(last),
-                "deviation": deviation(last),
-                "train_accuracy_min": statistics.fmean(min(end["accuracy"]) for end in ends),
-            }
-        )
-    return found
+    return summary(
+        measured(records),
+        ("dataset", "backbone", "method"),
+        norm=first,
+        after_first=("test_accuracy_ends", lambda runs: fmean(ends[0] for ends in runs)),
+        lowest=("accuracy_ends", lambda runs: fmean(map(min, runs))),
+    )
 
 
 def tables(rows):
     """One table a data set and kind of backbone, one row an arm."""
-    made = []
-    for (dataset, norm), group in grouped(rows, "dataset", "norm").items():
-        body = [
-            (
-                row["method"],
-                str(row["seeds"]),
-                percent(row["first"]) if row["method"] != "BL" else "-",
-                percent(row["last"], row["deviation"]),
-                percent(row["train_accuracy_min"]),
-            )
-            for row in group
-        ]
-        header = ("arm", "seeds", "after round 1", "at the end", "lowest train")
-        title = f"Appendix F: vgg16 {WITH[norm]} on {dataset}, accuracy in %"
-        notes = (
-            "After round 1: on at most 500 test images. Lowest train: the lowest running training "
-            "accuracy at the end of a round.",
+    columns = {
+        "arm": "method",
+        "seeds": "seeds",
+        "after round 1": lambda row: "-" if row.method == "BL" else percent(row.after_first),
+        "at the end": lambda row: percent(row.mean, row.deviation),
+        "lowest train": lambda row: percent(row.lowest),
+    }
+    note = (
+        "After round 1: on at most 500 test images. Lowest train: the lowest running training "
+        "accuracy at the end of a round."
+    )
+    return [
+        listed(
+            f"Appendix F: vgg16 {backbone} on {dataset}, accuracy in %",
+            group,
+            columns,
+            notes=(note,),
         )
-        made.append(Table(title, header, tuple(body), notes=notes))
-    return made
+        for (dataset, backbone), group in each(rows, "dataset", "backbone")
+    ]
 
 
 def figures(records):
     """One panel a data set and kind of backbone, one curve an arm."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {}
-        for (dataset, norm), group in grouped(records, "dataset", "norm").items():
-            panels[f"{dataset}, {WITH[norm]}"] = {
-                method: [per_round(run)["test_accuracy"] for run in same]
-                for method, same in grouped(group, "method").items()
-                if method != "BL"
-            }
-        return plots.per_round(panels)
-
+    panels: dict = {}
+    for run in measured(records):
+        panel = panels.setdefault(f"{run['dataset']}, {run['backbone']}", {})
+        if run["method"] != "BL":
+            panel.setdefault(run["method"], []).append(run["test_accuracy_ends"])
     caption = "Test accuracy after each round, on at most 500 test images."
-    return {"appendix_f": (caption, draw)}
+    return {"appendix_f": (caption, drawing("per_round", panels))}
 
 
 EXPERIMENT = Experiment(

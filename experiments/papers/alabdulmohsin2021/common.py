@@ -1,16 +1,16 @@
 """Grids of image runs, as the tables and figures of Alabdulmohsin et al. 2021 need them."""
 
 import dataclasses
-import itertools
-import statistics
+from statistics import fmean
 from typing import Any
 
 from experiments.data import BENCHMARK
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option, shared
 from experiments.papers.alabdulmohsin2021.image_run import BLOCKS, ImageRun
 from experiments.papers.alabdulmohsin2021.layouts import accuracy_table
-from experiments.report.statistics import by_cell, grouped, percent
+from experiments.report.statistics import first, percent, summary
+from experiments.report.tables import differences
 from keras_reinit.methods.table import of_paper
 
 PAPER = "Alabdulmohsin et al. 2021"
@@ -84,19 +84,14 @@ def grid(settings, **fixed):
     Returns:
         A list of specs.
     """
-    fields = {field.name for field in dataclasses.fields(ImageRun)}
-    common = {name: value for name, value in dataclasses.asdict(settings).items() if name in fields}
-    cells = itertools.product(
-        settings.dataset, settings.backbone, range(settings.seeds), settings.method
+    common = shared(settings, ImageRun)
+    cells = combinations(
+        dataset=settings.dataset,
+        backbone=settings.backbone,
+        seed=range(settings.seeds),
+        method=settings.method,
     )
-    return [
-        ImageRun(
-            **common
-            | {"dataset": dataset, "backbone": backbone, "seed": seed, "method": method}
-            | fixed
-        ).spec
-        for dataset, backbone, seed, method in cells
-    ]
+    return [ImageRun(**common | cell | fixed).spec for cell in cells]
 
 
 def accuracy_rows(records):
@@ -106,34 +101,24 @@ def accuracy_rows(records):
         records: of image runs.
 
     Returns:
-        A list of dicts: what `by_cell` says of each method, the entries `DESIGN` of its runs, and
-        the mean of their training accuracies.
+        What `summary` says of each method, with the entries `DESIGN` of its runs and the mean of
+        their training accuracies.
     """
-    groups = grouped(records, "dataset", "backbone", "method")
-    found = []
-    for row in by_cell(records):
-        runs = groups[row["dataset"], row["backbone"], row["method"]]
-        mean = statistics.fmean(run["train_accuracy"] for run in runs)
-        found.append(row | {name: runs[0][name] for name in DESIGN} | {"train_accuracy": mean})
-    return found
+    columns = dict.fromkeys(DESIGN, first) | {"train_accuracy": fmean}
+    return summary(records, ("dataset", "backbone", "method"), baseline="BL", **columns)
 
 
 def design_notes(rows):
     """What the runs have in common that the paper has otherwise, as notes of a table."""
-    if not rows:
+    if rows.empty:
         return ()
-    here, paper = rows[0], dataclasses.asdict(ImageRun("", "", ""))
-    text = ", ".join(
-        wording.format(value if value is not None else "all")
-        for name, wording in DESIGN.items()
-        if (value := here[name]) != paper[name]
-    )
-    low = min(rows, key=lambda row: row["train_accuracy"])
+    paper = dataclasses.asdict(ImageRun("", "", ""))
+    low = min(rows.itertuples(), key=lambda row: row.train_accuracy)
     reached = (
-        f"Lowest mean training accuracy: {percent(low['train_accuracy'])} % ({low['method']}, "
-        f"{low['dataset']}, {low['backbone']}), on images as they are."
+        f"Lowest mean training accuracy: {percent(low.train_accuracy)} % ({low.method}, "
+        f"{low.dataset}, {low.backbone}), on images as they are."
     )
-    return (f"Other than in the paper: {text}.", reached) if text else (reached,)
+    return (*differences(rows[:1], DESIGN, lambda row: paper), reached)
 
 
 DESIGN = {

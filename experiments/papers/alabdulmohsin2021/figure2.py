@@ -22,8 +22,9 @@ from experiments.papers.alabdulmohsin2021.common import (
     GridSettings,
     grid,
 )
-from experiments.report.statistics import grouped, paired, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, frame, paired, percent
+from experiments.report.tables import listed
 
 VARIED = ("learning_rate", "dropout", "momentum", "weight_decay", "initializer", "augment")
 
@@ -50,70 +51,49 @@ def runs(settings):
     ]
 
 
+def pairs(records):
+    """The test accuracies (of the baseline, of LW) of each setting and seed."""
+    scores = paired(records, (*VARIED, "seed"))
+    lw = scores.get("LW", {})
+    return [(x, lw[key]) for key, x in scores.get("BL", {}).items() if key in lw]
+
+
 def summarize(records):
     """How often LW is better than the baseline, for each data set and network."""
-    found = []
-    for (dataset, backbone), group in grouped(records, "dataset", "backbone").items():
-        scores = paired(group, [*VARIED, "seed"])
-        pairs = [
-            (accuracy, scores["LW"][key])
-            for key, accuracy in scores.get("BL", {}).items()
-            if key in scores.get("LW", {})
-        ]
-        gains = [y - x for x, y in pairs]
-        found.append(
-            {
-                "dataset": dataset,
-                "backbone": backbone,
-                "pairs": len(pairs),
-                "better": sum(gain > 0 for gain in gains),
-                "equal": sum(gain == 0 for gain in gains),
-                "gain": sum(gains) / len(gains) if gains else None,
-            }
-        )
-    return found
+    rows = []
+    for (dataset, backbone), group in each(records, "dataset", "backbone"):
+        gains = [y - x for x, y in pairs(group)]
+        row = {"dataset": dataset, "backbone": backbone, "pairs": len(gains)}
+        row["better"] = sum(gain > 0 for gain in gains)
+        row["equal"] = sum(gain == 0 for gain in gains)
+        rows.append(row | {"gain": sum(gains) / len(gains) if gains else None})
+    return frame(rows)
 
 
 def tables(rows):
     """The table: the figure in numbers."""
-    body = [
-        (
-            row["dataset"],
-            row["backbone"],
-            str(row["pairs"]),
-            str(row["better"]),
-            str(row["equal"]),
-            percent(row["gain"], signed=True),
-        )
-        for row in rows
-    ]
-    header = ("data set", "network", "settings", "LW better", "equal", "mean gain [points]")
-    return [Table("Figure 2: the baseline against LW", header, tuple(body), left=2)]
+    columns = {
+        "data set": "dataset",
+        "network": "backbone",
+        "settings": "pairs",
+        "LW better": "better",
+        "equal": "equal",
+        "mean gain [points]": lambda row: percent(row.gain, signed=True),
+    }
+    return [listed("Figure 2: the baseline against LW", rows, columns, left=2)]
 
 
 def figures(records):
     """One panel a network and data set, one point a setting."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {}
-        for (dataset, backbone), group in grouped(records, "dataset", "backbone").items():
-            panel = panels[f"{backbone}, {dataset}"] = {}
-            for augment, name in ((True, "with augmentation"), (False, "without")):
-                scores = paired(
-                    [record for record in group if record["augment"] == augment],
-                    [*VARIED, "seed"],
-                )
-                lw = scores.get("LW", {})
-                panel[name] = [
-                    (accuracy, lw[key])
-                    for key, accuracy in scores.get("BL", {}).items()
-                    if key in lw
-                ]
-        return plots.scatter(panels)
-
-    return {"figure2": ("Test accuracy of the baseline and of LW, one point a setting.", draw)}
+    kinds = {"with augmentation": True, "without": False}
+    panels = {
+        f"{backbone}, {dataset}": {
+            name: pairs(group[group["augment"] == augment]) for name, augment in kinds.items()
+        }
+        for (dataset, backbone), group in each(records, "dataset", "backbone")
+    }
+    caption = "Test accuracy of the baseline and of LW, one point a setting."
+    return {"figure2": (caption, drawing("scatter", panels))}
 
 
 EXPERIMENT = Experiment(

@@ -11,12 +11,12 @@ leaves, but not with ResNet50 on large training sets.
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.papers.alabdulmohsin2021 import table3
 from experiments.papers.alabdulmohsin2021.common import METHODS, PAPER, SMOKE, SMOKE_FEW_STEPS
-from experiments.report.statistics import grouped, percent
+from experiments.report.statistics import each, frame, percent
 from experiments.report.tables import Table
 
 SETTING = ("dataset", "backbone", "dropout", "augment", "initializer")
@@ -24,32 +24,25 @@ SETTING = ("dataset", "backbone", "dropout", "augment", "initializer")
 
 def summarize(records):
     """One row a setting: its features and the mean accuracy of each method."""
-    found = []
-    for values, group in grouped(records, *SETTING).items():
-        by_method = grouped(group, "method")
-        found.append(
-            {
-                **dict(zip(SETTING, values, strict=True)),
-                "train_images": group[0]["train_images"],
-                "classes": group[0]["classes"],
-                "accuracy": {
-                    method: statistics.fmean(run["test_accuracy"] for run in by_method[method])
-                    for method in (*METHODS, *by_method)
-                    if method in by_method
-                },
-            }
-        )
-    return found
+    rows = []
+    for values, group in each(records, *SETTING):
+        one = group.iloc[0]
+        means = {m: fmean(runs["test_accuracy"]) for m, runs in each(group, "method")}
+        row = dict(zip(SETTING, values, strict=True))
+        row |= {name: one[name] for name in ("train_images", "classes")}
+        row["accuracy"] = {m: means[m] for m in dict.fromkeys((*METHODS, *means)) if m in means}
+        rows.append(row)
+    return frame(rows)
 
 
 def tables(rows):
     """How often each method is best, ties for all that are."""
-    methods = list(dict.fromkeys(method for row in rows for method in row["accuracy"]))
+    accuracies = list(rows["accuracy"]) if len(rows) else []
     best = {
-        method: sum(row["accuracy"].get(method) == max(row["accuracy"].values()) for row in rows)
-        for method in methods
+        method: sum(found.get(method) == max(found.values()) for found in accuracies)
+        for method in dict.fromkeys(method for found in accuracies for method in found)
     }
-    body = [(method, str(best[method]), percent(best[method] / len(rows))) for method in methods]
+    body = [(method, str(count), percent(count / len(rows))) for method, count in best.items()]
     header = ("method", "best in settings", "share [%]")
     notes = (f"{len(rows)} settings; a tie counts for every method in it.",)
     return [Table("Figure 3: which method is best", header, tuple(body), notes=notes)]
@@ -61,7 +54,8 @@ def figures(records):
     def draw():
         from keras_reinit.analysis import decision_tree, plots
 
-        return plots.decision_tree(decision_tree(list(map(_example, summarize(records)))))
+        examples = map(_example, summarize(records).itertuples())
+        return plots.decision_tree(decision_tree(list(examples)))
 
     caption = "Predicting the best method: at least seven settings a leaf, at most four questions."
     return {"figure3": (caption, draw)}
@@ -69,14 +63,14 @@ def figures(records):
 
 def _example(row):
     features = {
-        "training images": row["train_images"],
-        "classes": row["classes"],
-        "network": row["backbone"],
-        "dropout": row["dropout"],
-        "augmentation": row["augment"],
-        "initializer": row["initializer"],
+        "training images": row.train_images,
+        "classes": row.classes,
+        "network": row.backbone,
+        "dropout": row.dropout,
+        "augmentation": row.augment,
+        "initializer": row.initializer,
     }
-    return {"features": features, "accuracy": row["accuracy"]}
+    return {"features": features, "accuracy": row.accuracy}
 
 
 EXPERIMENT = Experiment(

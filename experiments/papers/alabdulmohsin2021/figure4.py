@@ -15,8 +15,11 @@ import dataclasses
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.alabdulmohsin2021.common import AUGMENTED, PAPER, SMOKE, GridSettings, grid
-from experiments.report.statistics import against_baseline, grouped, paired, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing, panels
+from experiments.report.statistics import best, each, percent, summary
+from experiments.report.tables import Cell, crossed
+
+PLACE = ("dataset", "backbone", "steps_per_round")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,64 +43,38 @@ def runs(settings):
 
 def summarize(records):
     """One row a data set, network, budget and method."""
-    return [
-        {"dataset": dataset, "backbone": backbone, "steps_per_round": steps, **row}
-        for (dataset, backbone, steps), group in grouped(
-            records, "dataset", "backbone", "steps_per_round"
-        ).items()
-        for row in against_baseline(paired(group, ["seed"]))
-    ]
+    rows = summary(records, (*PLACE, "method"), baseline="BL")
+    return best(rows, *PLACE)
 
 
 def tables(rows):
     """One table a data set and network, one row a budget."""
     made = []
-    for (dataset, backbone), group in grouped(rows, "dataset", "backbone").items():
-        methods = list(dict.fromkeys(row["method"] for row in group))
-        body = []
-        for steps, cells in grouped(group, "steps_per_round").items():
-            by_method = {row["method"]: row for row in cells}
-            best = max(row["mean"] for row in cells)
-            body.append(
-                (
-                    str(steps),
-                    *(
-                        Cell(
-                            percent(by_method[method]["mean"], by_method[method]["deviation"]),
-                            best=by_method[method]["mean"] == best,
-                        )
-                        if method in by_method
-                        else "-"
-                        for method in methods
-                    ),
-                )
-            )
-        title = f"Figure 4: {backbone} on {dataset}, test accuracy in %"
-        seeds = min(row["seeds"] for row in group)
+    for (dataset, backbone), group in each(rows, "dataset", "backbone"):
+        methods = list(group["method"].unique())
+        seeds = min(group["seeds"])
         notes = (f"Mean ± standard deviation over at least {seeds} seeds.",) if seeds > 1 else ()
-        made.append(Table(title, ("steps a round", *methods), tuple(body), notes=notes))
+        title = f"Figure 4: {backbone} on {dataset}, test accuracy in %"
+        lines = {"steps a round": "steps_per_round"}
+        made.append(crossed(title, group, lines, "method", methods, _cell, notes=notes))
     return made
+
+
+def _cell(row, _):
+    return "-" if row is None else Cell(percent(row.mean, row.deviation), best=row.best)
 
 
 def figures(records):
     """One panel a data set and network."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {}
-        for (dataset, backbone), group in grouped(records, "dataset", "backbone").items():
-            panels[f"{backbone}, {dataset}"] = {
-                method: {
-                    steps: [run["test_accuracy"] for run in same]
-                    for steps, same in grouped(chosen, "steps_per_round").items()
-                }
-                for method, chosen in grouped(group, "method").items()
-            }
-        return plots.budgets(panels)
-
+    found = panels(
+        records,
+        panel=lambda run: f"{run['backbone']}, {run['dataset']}",
+        line="method",
+        x="steps_per_round",
+        y="test_accuracy",
+    )
     caption = "Test accuracy against the steps of a round; the baseline has the same total."
-    return {"figure4": (caption, draw)}
+    return {"figure4": (caption, drawing("budgets", found))}
 
 
 EXPERIMENT = Experiment(

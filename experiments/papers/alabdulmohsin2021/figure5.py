@@ -9,96 +9,70 @@ images; the paper names neither sigma nor draws. Published as a picture only: LW
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.papers.alabdulmohsin2021 import table2
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import best, each, number, percent, summary
+from experiments.report.tables import Cell, crossed
 
 
 def summarize(records):
     """Mean changes for each data set, network, method and sigma."""
-    found = []
-    for (dataset, backbone, method), group in grouped(
-        records, "dataset", "backbone", "method"
-    ).items():
-        for index, sigma in enumerate(group[0]["sigmas"]):
-            losses = [run["loss_change"][index] for run in group]
-            finite = None not in losses
-            found.append(
-                {
-                    "dataset": dataset,
-                    "backbone": backbone,
-                    "method": method,
-                    "sigma": sigma,
-                    "accuracy_change": statistics.fmean(
-                        run["accuracy_change"][index] for run in group
-                    ),
-                    "loss_change": statistics.fmean(losses) if finite else None,
-                }
-            )
-    return found
+    measured = ("sigmas", "accuracy_change", "loss_change")
+    noisy = [
+        run | {"sigma": sigma, "accuracy_change": accuracy, "loss_change": loss}
+        for run in records
+        for sigma, accuracy, loss in zip(*(run[name] for name in measured), strict=True)
+    ]
+    place = ("dataset", "backbone", "method", "sigma")
+    rows = summary(noisy, place, accuracy_change=fmean, loss_change=_mean)
+    return best(rows, "dataset", "backbone", "sigma", score="loss_change", of=min)
+
+
+def _mean(losses):
+    return None if None in losses else fmean(losses)
 
 
 def tables(rows):
     """The change in training loss at each sigma: the flattest is marked."""
     made = []
-    for (dataset, backbone), group in grouped(rows, "dataset", "backbone").items():
-        sigmas = list(dict.fromkeys(row["sigma"] for row in group))
-        least = {
-            sigma: min(row["loss_change"] for row in same if row["loss_change"] is not None)
-            for sigma, same in grouped(group, "sigma").items()
-            if any(row["loss_change"] is not None for row in same)
-        }
-        body = []
-        for method, cells in grouped(group, "method").items():
-            values = [
-                Cell(
-                    "-" if row["loss_change"] is None else f"{row['loss_change']:+.4f}",
-                    best=row["loss_change"] is not None
-                    and row["loss_change"] == least[row["sigma"]],
-                )
-                for row in cells
-            ]
-            lost = percent(cells[-1]["accuracy_change"], signed=True)
-            body.append((method, *values, lost))
-        header = (
-            "method",
-            *(f"sigma {sigma:g}" for sigma in sigmas),
-            f"accuracy, {sigmas[-1]:g} [points]",
-        )
+    for (dataset, backbone), group in each(rows, "dataset", "backbone"):
+        sigmas = {sigma: f"sigma {sigma:g}" for sigma in group["sigma"].unique()}
+        more = {f"accuracy, {list(sigmas)[-1]:g} [points]": _lost}
         title = f"Figure 5: change in training loss, {backbone} on {dataset}"
-        made.append(Table(title, header, tuple(body)))
+        made.append(crossed(title, group, {"method": "method"}, "sigma", sigmas, _cell, more))
     return made
+
+
+def _cell(row, _):
+    return Cell(number(row.loss_change, form="+.4f"), best=row.best)
+
+
+def _lost(rows):
+    return percent(rows["accuracy_change"].iloc[-1], signed=True)
 
 
 def figures(records):
     """One column a data set and network: accuracy above, loss below."""
+    import numpy as np
 
-    def draw():
-        import numpy as np
+    def changes(runs, name):
+        return np.array([*runs[name]], "float64").T
 
-        from keras_reinit.analysis import plots
-
-        def changes(runs, name):
-            rows = [[np.nan if v is None else v for v in run[name]] for run in runs]
-            return np.array(rows, "float64").T
-
-        panels = {
-            f"{backbone}, {dataset}": {
-                method: {
-                    "sigmas": runs[0]["sigmas"],
-                    "accuracy": changes(runs, "accuracy_change"),
-                    "loss": changes(runs, "loss_change"),
-                }
-                for method, runs in grouped(group, "method").items()
+    panels = {
+        f"{backbone}, {dataset}": {
+            method: {
+                "sigmas": runs["sigmas"].iloc[0],
+                "accuracy": changes(runs, "accuracy_change"),
+                "loss": changes(runs, "loss_change"),
             }
-            for (dataset, backbone), group in grouped(records, "dataset", "backbone").items()
+            for method, runs in each(group, "method")
         }
-        return plots.sharpness(panels)
-
+        for (dataset, backbone), group in each(records, "dataset", "backbone")
+    }
     caption = "Change in training accuracy and loss under noise on the weights: less is flatter."
-    return {"figure5": (caption, draw)}
+    return {"figure5": (caption, drawing("sharpness", panels))}
 
 
 EXPERIMENT = dataclasses.replace(

@@ -10,61 +10,49 @@ as a picture only: LW's smallest margins are far larger than those of the other 
 
 import dataclasses
 import statistics
+from statistics import fmean
 
 from experiments.papers.alabdulmohsin2021 import table2
-from experiments.report.statistics import grouped
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, summary
+from experiments.report.tables import Cell, listed
 
 
 def summarize(records):
     """Smallest and median margin for each data set, network and method, means over seeds."""
-    return [
-        {
-            "dataset": dataset,
-            "backbone": backbone,
-            "method": method,
-            "smallest": statistics.fmean(run["margins"][0] for run in runs),
-            "median": statistics.fmean(statistics.median(run["margins"]) for run in runs),
-        }
-        for (dataset, backbone, method), runs in grouped(
-            records, "dataset", "backbone", "method"
-        ).items()
-    ]
+    return summary(
+        records,
+        ("dataset", "backbone", "method"),
+        smallest=("margins", lambda runs: fmean(margins[0] for margins in runs)),
+        median=("margins", lambda runs: fmean(map(statistics.median, runs))),
+    )
 
 
 def tables(rows):
     """The two numbers of each method; the largest are marked."""
     made = []
-    for (dataset, backbone), group in grouped(rows, "dataset", "backbone").items():
-        body = [
-            (
-                row["method"],
-                *(
-                    Cell(f"{row[name]:.4f}", best=row[name] == max(r[name] for r in group))
-                    for name in ("smallest", "median")
-                ),
+    for (dataset, backbone), group in each(rows, "dataset", "backbone"):
+        largest = {name: max(group[name]) for name in ("smallest", "median")}
+        columns = {"method": "method"} | {
+            name: lambda row, name=name, top=top: Cell(
+                f"{getattr(row, name):.4f}", best=getattr(row, name) == top
             )
-            for row in group
-        ]
+            for name, top in largest.items()
+        }
         title = f"Figure 6: training margins, {backbone} on {dataset}"
-        made.append(Table(title, ("method", "smallest", "median"), tuple(body)))
+        made.append(listed(title, group, columns))
     return made
 
 
 def figures(records):
     """One column a data set and network: all methods, and LW against the baseline."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        first = [run for run in records if run["seed"] == min(r["seed"] for r in records)]
-        panels = {
-            f"{backbone}, {dataset}": {run["method"]: run["margins"] for run in group}
-            for (dataset, backbone), group in grouped(first, "dataset", "backbone").items()
-        }
-        return plots.margins(panels)
-
-    return {"figure6": ("The smallest margins on the training images, first seed.", draw)}
+    lowest = min((run["seed"] for run in records), default=None)
+    panels: dict = {}
+    for run in (run for run in records if run["seed"] == lowest):
+        panel = panels.setdefault(f"{run['backbone']}, {run['dataset']}", {})
+        panel[run["method"]] = run["margins"]
+    caption = "The smallest margins on the training images, first seed."
+    return {"figure6": (caption, drawing("margins", panels))}
 
 
 EXPERIMENT = dataclasses.replace(

@@ -9,64 +9,49 @@ and seed. Published as a picture only: LW's ratios lie around 1.
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.papers.alabdulmohsin2021 import table2
-from experiments.report.statistics import deviation, grouped
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, frame, number, paired
+from experiments.report.tables import listed
 
 
 def ratios(records):
     """The ratios of each method: {method: list, one for each run that has a baseline}."""
-    baseline = {_pair(run): run["weight_size"] for run in records if run["method"] == "BL"}
-    return {
-        method: [run["weight_size"] / baseline[_pair(run)] for run in paired]
-        for method, runs in grouped(records, "method").items()
-        if method != "BL" and (paired := [run for run in runs if _pair(run) in baseline])
+    sizes = paired(records, ("dataset", "backbone", "seed"), score="weight_size")
+    baseline = sizes.pop("BL", {})
+    found = {
+        method: [size / baseline[key] for key, size in runs.items() if key in baseline]
+        for method, runs in sizes.items()
     }
-
-
-def _pair(run):
-    return run["dataset"], run["backbone"], run["seed"]
+    return {method: values for method, values in found.items() if values}
 
 
 def summarize(records):
     """Mean and deviation of the ratio of each method."""
-    return [
-        {
-            "method": method,
-            "runs": len(values),
-            "mean": statistics.fmean(values),
-            "deviation": deviation(values),
-        }
-        for method, values in ratios(records).items()
-    ]
+    found = ratios(records).items()
+    return frame(
+        {"method": method, "runs": len(v), "mean": fmean(v), "deviation": deviation(v)}
+        for method, v in found
+    )
 
 
 def tables(rows):
     """The Gaussian fits in numbers."""
-    body = [
-        (
-            row["method"],
-            str(row["runs"]),
-            f"{row['mean']:.3f}",
-            "-" if row["deviation"] is None else f"{row['deviation']:.3f}",
-        )
-        for row in rows
-    ]
-    header = ("method", "runs", "mean ratio to BL", "deviation")
-    return [Table("Figure 7: the size of the weights", header, tuple(body))]
+    columns = {
+        "method": "method",
+        "runs": "runs",
+        "mean ratio to BL": lambda row: number(row.mean, form=".3f"),
+        "deviation": lambda row: number(row.deviation, form=".3f"),
+    }
+    return [listed("Figure 7: the size of the weights", rows, columns)]
 
 
 def figures(records):
     """The densities."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        return plots.weight_sizes(ratios(records))
-
-    return {"figure7": ("Size of the weights over that of the baseline, over all runs.", draw)}
+    caption = "Size of the weights over that of the baseline, over all runs."
+    return {"figure7": (caption, drawing("weight_sizes", ratios(records)))}
 
 
 EXPERIMENT = dataclasses.replace(

@@ -10,13 +10,13 @@ is used: 0 here. Published as a picture only: later rounds reach 100 % in fewer 
 """
 
 import dataclasses
-import statistics
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.alabdulmohsin2021.common import PAPER, PLAIN, SMOKE_VGG, TableSettings, grid
-from experiments.report.statistics import grouped
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, frame, mean, number
+from experiments.report.tables import listed
 
 THRESHOLD = 0.99
 
@@ -37,60 +37,43 @@ def summarize(records):
     """Epochs that each round needs to reach the threshold, means over those that reach it."""
     from keras_reinit.analysis import epochs_to_reach
 
-    found = []
-    for dataset, group in grouped(records, "dataset").items():
-        needed = [
-            epochs_to_reach(run["accuracy_curve"], run["round_curve"], THRESHOLD) for run in group
-        ]
-        for number, epochs in enumerate(zip(*needed, strict=True)):
+    rows = []
+    for dataset, group in each(records, "dataset"):
+        curves = zip(group["accuracy_curve"], group["round_curve"], strict=True)
+        needed = [epochs_to_reach(*curve, THRESHOLD) for curve in curves]
+        for place, epochs in enumerate(zip(*needed, strict=True), start=1):
             reached = [value for value in epochs if value is not None]
-            found.append(
-                {
-                    "dataset": dataset,
-                    "round": number + 1,
-                    "runs": len(epochs),
-                    "reached": len(reached),
-                    "epochs": statistics.fmean(reached) if reached else None,
-                }
-            )
-    return found
+            row = {"dataset": dataset, "round": place, "runs": len(epochs)}
+            row |= {"reached": len(reached), "epochs": mean(reached)}
+            rows.append(row)
+    return frame(rows)
 
 
 def tables(rows):
-    """One row a data set, one column a round."""
-    made = []
-    for dataset, group in grouped(rows, "dataset").items():
-        body = [
-            (
-                str(row["round"]),
-                "-" if row["epochs"] is None else f"{row['epochs']:.1f}",
-                f"{row['reached']} of {row['runs']}",
-            )
-            for row in group
-        ]
-        title = f"Figure 8: epochs to {THRESHOLD:.0%} training accuracy, vgg16 on {dataset}"
-        made.append(Table(title, ("round", "epochs", "runs that reach it"), tuple(body)))
-    return made
+    """One table a data set, one row a round."""
+    columns = {
+        "round": "round",
+        "epochs": lambda row: number(row.epochs),
+        "runs that reach it": lambda row: f"{row.reached} of {row.runs}",
+    }
+    title = f"Figure 8: epochs to {THRESHOLD:.0%} training accuracy, vgg16 on"
+    return [
+        listed(f"{title} {dataset}", group, columns) for dataset, group in each(rows, "dataset")
+    ]
 
 
 def figures(records):
     """One panel a data set, first seed."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {}
-        for dataset, group in grouped(records, "dataset").items():
-            run = group[0]
-            by_round: dict = {}
-            for number, accuracy in zip(run["round_curve"], run["accuracy_curve"], strict=True):
-                by_round.setdefault(number, []).append(accuracy)
-            last = max(by_round)
-            chosen = {"first": 0, "middle": last // 2, "last": last}
-            panels[dataset] = {name: by_round[number] for name, number in chosen.items()}
-        return plots.training_speed(panels)
-
-    return {"figure8": ("Training accuracy in the first, middle and last round of LW.", draw)}
+    panels = {}
+    for dataset, group in each(records, "dataset"):
+        run, by_round = group.iloc[0], {}
+        for index, accuracy in zip(run["round_curve"], run["accuracy_curve"], strict=True):
+            by_round.setdefault(index, []).append(accuracy)
+        last = max(by_round)
+        chosen = {"first": 0, "middle": last // 2, "last": last}
+        panels[dataset] = {name: by_round[index] for name, index in chosen.items()}
+    caption = "Training accuracy in the first, middle and last round of LW."
+    return {"figure8": (caption, drawing("training_speed", panels))}
 
 
 EXPERIMENT = Experiment(

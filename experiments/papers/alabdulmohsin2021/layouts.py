@@ -3,15 +3,15 @@
 import dataclasses
 
 from experiments.papers.alabdulmohsin2021 import published
-from experiments.report.statistics import percent, seeds_needed, seeds_of
-from experiments.report.tables import MISSING, Cell, Table
+from experiments.report.statistics import best, each, percent, seeds_needed, seeds_of
+from experiments.report.tables import MISSING, Cell, crossed
 
 
 def accuracy_table(rows, title, item=None, notes=()):
     """One row a data set and backbone, one column a method; the best of a row is marked.
 
     Args:
-        rows: what `statistics.by_cell` returns.
+        rows: what `summary` says of each "dataset", "backbone" and "method".
         title: one line.
         item: the table whose numbers stand beside, "Table 2", "Table 6" or "Table 7", or None.
         notes: paragraphs that follow the explanation of the numbers.
@@ -20,49 +20,37 @@ def accuracy_table(rows, title, item=None, notes=()):
         A `Table`. Methods that the paper has come first, in its order; a method without a run of a
         data set and backbone is "-" there.
     """
-    cells = {(row["dataset"], row["backbone"], row["method"]): row for row in rows}
-    methods = list(dict.fromkeys([*published.METHODS, *(row["method"] for row in rows)]))
+    rows = best(rows, "dataset", "backbone")
+    alone = {place for place, same in each(rows, "dataset", "backbone") if len(same) == 1}
+    methods = list(dict.fromkeys([*published.METHODS, *rows["method"]]))
     printed = published.accuracy(item) if item else {}
-    body = []
-    for dataset, backbone in dict.fromkeys(key[:2] for key in cells):
-        keys = [(dataset, backbone, method) for method in methods]
-        means = [cells[key]["mean"] for key in keys if key in cells]
-        best = max(means) if len(means) > 1 else None
-        body.append(
-            (dataset, backbone, *(_accuracy(cells.get(k), printed.get(k), best) for k in keys))
-        )
-    header = ("data set", "network", *methods)
-    return Table(title, header, tuple(body), left=2, notes=(*_explained(rows), *notes))
 
+    def cell(row, key):
+        beside = percent(printed[key]) if key in printed else ""
+        if row is None:
+            return Cell(MISSING, beside)
+        text = percent(row.mean, row.deviation)
+        return Cell(text, beside, row.best and key[:2] not in alone, "*" * bool(row.significant))
 
-def _column(method):
-    """Where a method stands: those of the paper first, in its order."""
-    return (*published.METHODS, method).index(method)
-
-
-def _accuracy(row, share, best):
-    """A row of `by_cell`, or None, beside the published share, or None."""
-    printed = "" if share is None else percent(share)
-    if row is None:
-        return Cell(MISSING, printed)
-    mark = "*" if row.get("significant") else ""
-    return Cell(percent(row["mean"], row["deviation"]), printed, row["mean"] == best, mark)
+    lines = {"data set": "dataset", "network": "backbone"}
+    explained = (*_explained(rows), *notes)
+    return crossed(title, rows, lines, "method", methods, cell, notes=explained)
 
 
 def _explained(rows):
     """What the numbers and the star mean; whether there are enough seeds for a star."""
-    seeds = [row["seeds"] for row in rows]
-    if not seeds:
+    if rows.empty:
         return
-    spread = "" if max(seeds) == 1 else "mean ± standard deviation over "
+    most = max(rows["seeds"])
+    spread = "" if most == 1 else "mean ± standard deviation over "
     yield (
         f"Test accuracy in %, {spread}{seeds_of(rows)}. * better than BL by the exact "
         "one-sided sign test over seeds, ties dropped, Holm's correction over the methods of a "
         "row, 5 % level."
     )
-    compared = sum("gain" in row for row in rows)
-    groups = len({(row["dataset"], row["backbone"]) for row in rows if "gain" in row})
-    if compared and max(seeds) < (needed := seeds_needed(-(-compared // groups))):
+    compared = rows[rows["gain"].notna()]
+    groups = len(list(each(compared, "dataset", "backbone")))
+    if groups and most < (needed := seeds_needed(-(-len(compared) // groups))):
         yield f"Too few seeds for a star: it takes at least {needed}."
 
 
@@ -70,7 +58,7 @@ def significance_tables(rows):
     """One table a backbone: does the method of a column outperform the method of a row?
 
     Args:
-        rows: what `statistics.by_backbone` returns.
+        rows: what `pairwise` says of the methods of each "backbone".
 
     Returns:
         A list of `Table`: won and lost pairs and the mark, beside it the mark of the paper's
@@ -78,14 +66,20 @@ def significance_tables(rows):
     """
     marks = published.significance()
     tables = []
-    for backbone in dict.fromkeys(row["backbone"] for row in rows):
-        found = {(row["better"], row["worse"]): row for row in rows if row["backbone"] == backbone}
-        methods = sorted(dict.fromkeys(better for better, _ in found), key=_column)
-        body = [
-            (worse, *(_outcome(found, marks, backbone, better, worse) for better in methods))
-            for worse in methods
-        ]
-        tables.append(Table(backbone, ("row \\ column", *methods), tuple(body)))
+    for backbone, members in each(rows, "backbone"):
+        found = set(members["better"])
+        methods = [m for m in dict.fromkeys((*published.METHODS, *members["better"])) if m in found]
+
+        def cell(row, key, backbone=backbone):
+            worse, better = key
+            if better == worse:
+                return Cell("")
+            mark = marks.get((backbone, better, worse), "")
+            return Cell(f"{row.wins}-{row.losses}", mark, mark=row.mark) if row else Cell("-", mark)
+
+        ordered = members.sort_values("worse", key=lambda m: m.map(methods.index), kind="stable")
+        lines = {"row \\ column": "worse"}
+        tables.append(crossed(backbone, ordered, lines, "better", methods, cell))
     if tables:
         tables[-1] = dataclasses.replace(tables[-1], notes=SIGNIFICANCE)
     return tables
@@ -96,13 +90,3 @@ SIGNIFICANCE = (
     "better by the exact one-sided sign test, ties dropped, at the 5 % level; ° it still is after "
     "Holm's correction over the ordered pairs of the network. Beside it the paper's mark, if any.",
 )
-
-
-def _outcome(found, marks, backbone, better, worse):
-    if better == worse:
-        return Cell("")
-    mark = marks.get((backbone, better, worse), "")
-    row = found.get((better, worse))
-    if not row:
-        return Cell(MISSING, mark)
-    return Cell(f"{row['wins']}-{row['losses']}", mark, mark=row["mark"])

@@ -15,14 +15,13 @@ Published test accuracy in %, number of seeds not stated (alpha 0.5 of BL is ill
 """
 
 import dataclasses
-import itertools
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.alabdulmohsin2021 import common, published
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.statistics import best, each, percent, summary
+from experiments.report.tables import Cell, listed
 
 READINGS = ("FC head", "LW kernels")  # where the paper leaves the reading open
 METHODS = tuple(
@@ -45,71 +44,39 @@ def runs(settings):
     """Every method on every seed and signal strength."""
     from experiments.papers.alabdulmohsin2021.synthetic_run import SyntheticRun
 
-    return [
-        SyntheticRun(method, alpha, seed, ROUNDS, STEPS).spec
-        for alpha, seed, method in itertools.product(
-            settings.alpha, range(settings.seeds), settings.method
-        )
-    ]
+    cells = combinations(alpha=settings.alpha, seed=range(settings.seeds), method=settings.method)
+    return [SyntheticRun(**cell, rounds=ROUNDS, steps=STEPS).spec for cell in cells]
 
 
 def summarize(records):
     """One row a signal strength and method, in the order of the runs."""
-    groups = grouped(records, "alpha", "method")
-    return [_row(alpha, method, runs) for (alpha, method), runs in groups.items()]
-
-
-def _row(alpha, method, records):
-    test = [record["test_accuracy"] for record in records]
-    published_mean, published_deviation = published.synthetic().get((method, alpha), (None, None))
-    return {
-        "alpha": alpha,
-        "method": method,
-        "seeds": len(records),
-        "mean": statistics.fmean(test),
-        "deviation": deviation(test),
-        "train_accuracy_mean": statistics.fmean(record["train_accuracy"] for record in records),
-        "train_accuracy_min": min(record["train_accuracy"] for record in records),
-        "published_mean": published_mean,
-        "published_deviation": published_deviation,
-    }
+    columns = {"train_accuracy": fmean, "lowest_train_accuracy": ("train_accuracy", min)}
+    return best(summary(records, ("alpha", "method"), **columns), "alpha")
 
 
 def tables(rows):
     """One table a signal strength, measured beside published; what contradicts below the last."""
-    header = ("method", "seeds", "test [%]", "train [%]", "lowest train [%]")
-    alphas = [alpha for alpha, _ in itertools.groupby(rows, key=lambda row: row["alpha"])]
-    made = []
-    for alpha in alphas:
-        of_alpha = [row for row in rows if row["alpha"] == alpha]
-        best = max(row["mean"] for row in of_alpha)
-        body = [
-            (
-                row["method"],
-                str(row["seeds"]),
-                Cell(
-                    percent(row["mean"], row["deviation"]),
-                    _published(row),
-                    best=row["mean"] == best,
-                ),
-                percent(row["train_accuracy_mean"]),
-                percent(row["train_accuracy_min"]),
-            )
-            for row in of_alpha
-        ]
-        made.append(Table(f"alpha = {alpha}", header, tuple(body)))
+    columns = {
+        "method": "method",
+        "seeds": "seeds",
+        "test [%]": _score,
+        "train [%]": lambda row: percent(row.train_accuracy),
+        "lowest train [%]": lambda row: percent(row.lowest_train_accuracy),
+    }
+    made = [listed(f"alpha = {alpha}", same, columns) for alpha, same in each(rows, "alpha")]
     readings = (
         "Mean ± standard deviation over seeds. Readings that the paper leaves open: FC "
         "re-initialises the last two layers, FC head the last one; LW rescales every variable, LW "
         "kernels only kernels; kernels start Glorot uniform, biases at zero."
     )
-    contradictions = _contradictions({(row["method"], row["alpha"]): row for row in rows})
+    contradictions = _contradictions({(row.method, row.alpha): row for row in rows.itertuples()})
     return [*made[:-1], dataclasses.replace(made[-1], notes=(readings, *contradictions))]
 
 
-def _published(row):
-    mean = row["published_mean"]
-    return "" if mean is None else percent(mean, row["published_deviation"])
+def _score(row):
+    mean, spread = published.synthetic().get((row.method, row.alpha), (None, None))
+    printed = "" if mean is None else percent(mean, spread)
+    return Cell(percent(row.mean, row.deviation), printed, best=row.best)
 
 
 def _contradictions(rows):
@@ -118,7 +85,8 @@ def _contradictions(rows):
     def measured(what, *methods):
         if not all((method, 1.0) in rows for method in methods):
             return None
-        return ", ".join(f"{method} {percent(rows[method, 1.0][what])}" for method in methods)
+        found = {method: getattr(rows[method, 1.0], what) for method in methods}
+        return ", ".join(f"{method} {percent(value)}" for method, value in found.items())
 
     claims = (
         (

@@ -25,7 +25,7 @@ from experiments.papers.alabdulmohsin2021.common import (
     grid,
 )
 from experiments.papers.alabdulmohsin2021.layouts import significance_tables
-from experiments.report.statistics import by_backbone
+from experiments.report.statistics import pairwise
 
 PAIRED_BY = ("dataset", "augment", "dropout", "initializer", "seed")
 
@@ -63,6 +63,6 @@ EXPERIMENT = Experiment(
         "paper": "1728 runs of up to 1.6 million steps: accelerators",
     },
     runs=runs,
-    summarize=lambda records: by_backbone(records, PAIRED_BY),
+    summarize=lambda records: pairwise(records, ("backbone", "method"), PAIRED_BY),
     tables=significance_tables,
 )

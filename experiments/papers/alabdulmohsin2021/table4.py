@@ -22,14 +22,13 @@ LW's normalisation: there is none.
 """
 
 import dataclasses
-import itertools
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.alabdulmohsin2021 import published
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.statistics import best, percent, summary
+from experiments.report.tables import Cell, crossed
 
 ALPHA = 0.5
 METHODS = {"BL": "Baseline", "rescaling": "Rescaling", "LW in phases": "LW"}
@@ -50,60 +49,38 @@ def runs(settings):
     """Every method on every seed and penalty."""
     from experiments.papers.alabdulmohsin2021.synthetic_run import SyntheticRun
 
-    return [
-        SyntheticRun(method, ALPHA, seed, PHASES, STEPS, l2).spec
-        for l2, seed, method in itertools.product(settings.l2, range(settings.seeds), METHODS)
-    ]
+    common: dict = {"alpha": ALPHA, "rounds": PHASES, "steps": STEPS}
+    cells = combinations(l2=settings.l2, seed=range(settings.seeds), method=METHODS)
+    return [SyntheticRun(**common, **cell).spec for cell in cells]
 
 
 def summarize(records):
     """One row a penalty and method, in the order of the runs."""
-    groups = grouped(records, "l2", "method")
-    return [_row(l2, method, runs) for (l2, method), runs in groups.items()]
-
-
-def _row(l2, method, records):
-    test = [record["test_accuracy"] for record in records]
-    return {
-        "l2": l2,
-        "method": method,
-        "seeds": len(records),
-        "mean": statistics.fmean(test),
-        "deviation": deviation(test),
-        "train_accuracy_mean": statistics.fmean(record["train_accuracy"] for record in records),
-        "published_mean": published.weight_penalty().get((l2, PRINTED[method])),
-    }
+    return best(summary(records, ("l2", "method"), train_accuracy=fmean), "l2")
 
 
 def tables(rows):
     """One row a penalty, as in the paper, measured beside published."""
-    header = ("L2", *METHODS.values(), "seeds", "lowest mean train [%]")
-    body = []
-    for l2 in dict.fromkeys(row["l2"] for row in rows):
-        of_l2 = {row["method"]: row for row in rows if row["l2"] == l2}
-        best = max(row["mean"] for row in of_l2.values())
-        cells = [_cell(of_l2.get(method), best) for method in METHODS]
-        seeds = min(row["seeds"] for row in of_l2.values())
-        train = min(row["train_accuracy_mean"] for row in of_l2.values())
-        body.append((f"{l2:g}", *cells, str(seeds), f"{100 * train:.1f}"))
+    more = {
+        "seeds": lambda same: str(min(same["seeds"])),
+        "lowest mean train [%]": lambda same: percent(min(same["train_accuracy"])),
+    }
     notes = (
         "Test accuracy in %, mean ± standard deviation over seeds.",
         "The paper states neither epochs, optimizer nor the convention of the penalty. Ours "
         "reproduces no more than the first row: 1800 steps of gradient descent at 0.05 in all, "
         "penalty l2 * sum(w^2) on the kernels, no normalisation.",
     )
-    return [Table(f"alpha = {ALPHA}", header, tuple(body), notes=notes)]
+    lines, title = {"L2": ("l2", "{:g}".format)}, f"alpha = {ALPHA}"
+    return [crossed(title, rows, lines, "method", METHODS, _cell, more, notes=notes)]
 
 
-def _cell(row, best):
+def _cell(row, key):
     if row is None:
         return "-"
-    printed = row["published_mean"]
-    return Cell(
-        percent(row["mean"], row["deviation"]),
-        "" if printed is None else f"{100 * printed:.0f}",
-        best=row["mean"] == best,
-    )
+    printed = published.weight_penalty().get((row.l2, PRINTED[row.method]))
+    beside = "" if printed is None else f"{100 * printed:.0f}"
+    return Cell(percent(row.mean, row.deviation), beside, best=row.best)
 
 
 EXPERIMENT = Experiment(

@@ -24,15 +24,14 @@ that program, and the weights after the last epoch are scored.
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019 import common, published
 from experiments.papers.arpit2019.common import PAPER
 from experiments.papers.arpit2019.networks import arm_of
-from experiments.report.statistics import grouped, percent, seeds_of
-from experiments.report.tables import MISSING, Cell, Table
+from experiments.report.statistics import best, first, number, percent, seeds_of, summary
+from experiments.report.tables import MISSING, Cell, crossed, differences
 
 RESNET = {
     "network": "cifar_resnet",
@@ -94,8 +93,8 @@ class Settings:
 
 def runs(settings):
     """Every network, method and seed; those of one compiled network together."""
-    cells = itertools.product(settings.model, settings.method, range(settings.seeds))
-    return [_spec(settings, *cell) for cell in cells]
+    cells = combinations(model=settings.model, method=settings.method, seed=range(settings.seeds))
+    return [_spec(settings, **cell) for cell in cells]
 
 
 def _spec(settings, model, method, seed):
@@ -117,17 +116,14 @@ def _spec(settings, model, method, seed):
 
 def summarize(records):
     """One row a network and method."""
-    rows = []
-    named = [record | {"model": _model(record), "method": _method(record)} for record in records]
-    for values, members in grouped(named, "dataset", "model", "method").items():
-        place = dict(zip(("dataset", "model", "method"), values, strict=True))
-        first = members[0]
-        design = {
-            "share": first["width"] / MODELS[place["model"]]["width"],
-            **{name: first[name] for name in ("image_size", "train_size", "epochs")},
-        }
-        rows.append(place | common.measured(members) | design)
-    return rows
+    runs = []
+    for run in records:
+        model = _model(run)
+        share = run["width"] / MODELS[model]["width"]
+        runs.append(run | {"model": model, "method": _method(run), "share": share})
+    columns = dict.fromkeys(DESIGN, first) | {"diverged": sum}
+    rows = summary(runs, ("dataset", "model", "method"), **columns)
+    return best(rows, "dataset", "model")
 
 
 def _model(record):
@@ -144,55 +140,40 @@ def _method(record):
 
 def tables(rows):
     """Test errors, the paper's beside them."""
-    printed = published.errors()
-    body = []
-    for (dataset, model), members in grouped(rows, "dataset", "model").items():
-        cells = {row["method"]: row for row in members}
-        best = max(row["mean"] for row in members)
-        measured = (_error(cells.get(m), printed.get((model, m)), best) for m in METHODS)
-        others = printed.get((model, OTHERS))
-        body.append((model, dataset, *measured, Cell(MISSING, _printed(others))))
-    header = ("network", "data set", *METHODS, OTHERS)
-    return [Table("CIFAR table: test error", header, tuple(body), left=2, notes=_notes(rows))]
+    lines = {"network": "model", "data set": "dataset"}
+    methods = (*METHODS, OTHERS)
+    title = "CIFAR table: test error"
+    return [crossed(title, rows, lines, "method", methods, _error, notes=_notes(rows))]
 
 
-def _error(row, printed, best):
-    published = _printed(printed)
+def _error(row, key):
+    model, _, method = key
+    mean, spread = published.errors().get((model, method), (None, None))
+    beside = "" if mean is None else _percent(mean, spread)
     if row is None:
-        return Cell(MISSING, published)
-    text = percent(1 - row["mean"], row["deviation"])
-    return Cell(text, published, row["mean"] == best, common.mark(row))
+        return Cell(MISSING, beside)
+    return Cell(percent(1 - row.mean, row.deviation), beside, row.best, common.mark(row))
 
 
-def _printed(pair):
-    if pair is None:
-        return ""
-    mean, spread = pair
-    text = f"{100 * mean:.2f}"
-    return text if spread is None else f"{text} ± {100 * spread:.2f}"
+def _percent(mean, spread):
+    return number(100 * mean, None if spread is None else 100 * spread, ".2f")
 
 
 def _notes(rows):
-    if not rows:
+    if rows.empty:
         return ()
     found = (
         f"Test error in % after the last epoch, mean ± standard deviation over {seeds_of(rows)}; "
         "beside it the poster's."
     )
-    if any(row["diverged"] for row in rows):
+    if any(rows["diverged"]):
         found += " ° some runs diverged: they count with the error of chance."
-    differs = {
-        wording.format(row[name]): None
-        for row in rows
-        for name, wording in DESIGN.items()
-        if row[name] != _paper(row["model"])[name]
-    }
-    return (found, f"Other than in the paper: {', '.join(differs)}.") if differs else (found,)
+    return (found, *differences(rows, DESIGN, _paper))
 
 
-def _paper(model):
+def _paper(row):
     whole = {"share": 1, "image_size": None, "train_size": None}
-    return whole | {"epochs": MODELS[model]["epochs"]}
+    return whole | {"epochs": MODELS[row["model"]]["epochs"]}
 
 
 DESIGN = {

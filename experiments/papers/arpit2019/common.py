@@ -4,15 +4,14 @@ The poster gives neither learning rates nor epochs nor widths: these are ours.
 """
 
 import dataclasses
-import itertools
-import statistics
 
 from experiments.engine.experiment import Experiment, distinct
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option, shared
 from experiments.papers.arpit2019.networks import ARMS, PAPER, named
 from experiments.papers.arpit2019.training_run import InitializedRun
-from experiments.report.statistics import deviation, grouped, percent, seeds_of
-from experiments.report.tables import MISSING, Cell, Table
+from experiments.report.pictures import drawing, hundredfold, panels
+from experiments.report.statistics import best, chosen, each, first, percent, seeds_of, summary
+from experiments.report.tables import MISSING, Cell, crossed
 
 TITLES = {
     "mlp": "MLP",
@@ -67,35 +66,7 @@ def spec(settings, arm, **changes):
         **changes: arguments of `InitializedRun`, "dataset", "network", "depth" and "seed" among
             them.
     """
-    fields = {field.name for field in dataclasses.fields(InitializedRun)}
-    common = {name: value for name, value in dataclasses.asdict(settings).items() if name in fields}
-    return InitializedRun(**common | ARMS[arm] | changes).spec
-
-
-def measured(records):
-    """What is said of the runs of one setting that differ in their seeds.
-
-    Args:
-        records: of the task `initialized`.
-
-    Returns:
-        A dict: seeds, how many diverged; mean and deviation of the test accuracy, and the
-        accuracies; the mean training accuracy in the last epoch, that of chance where a run
-        diverged.
-    """
-    accuracies = [record["test_accuracy"] for record in records]
-    trained = [
-        1 / record["classes"] if record["diverged"] else record["train_curve"][-1]
-        for record in records
-    ]
-    return {
-        "seeds": len(records),
-        "diverged": sum(record["diverged"] for record in records),
-        "mean": statistics.fmean(accuracies),
-        "deviation": deviation(accuracies),
-        "accuracies": accuracies,
-        "train_accuracy": statistics.fmean(trained),
-    }
+    return InitializedRun(**shared(settings, InitializedRun) | ARMS[arm] | changes).spec
 
 
 def by_arm(records, *place):
@@ -107,50 +78,33 @@ def by_arm(records, *place):
         *place: names of entries, in which the runs that are compared agree.
 
     Returns:
-        A list of dicts: the entries, "arm", the "learning_rate" with the highest mean validation
-        accuracy (the first of equal ones), what `measured` says of its runs, and the number of all
-        "runs", whatever their rate, and of those of them that diverged, "diverged_runs".
+        What `summary` says of each "arm" with its "learning_rate", how many of its runs "diverged",
+        the number of all "runs", whatever their rate, and of those of them that diverged,
+        "diverged_runs".
     """
-    rows = []
-    for values, members in grouped(named(records), *place, "arm").items():
-        rates = grouped(members, "learning_rate")
-        best = max(rates, key=lambda rate: _validated(rates[rate])) if len(rates) > 1 else None
-        chosen = members if best is None else rates[best]
-        rows.append(
-            {
-                **dict(zip((*place, "arm"), values, strict=True)),
-                "learning_rate": chosen[0]["learning_rate"],
-                "runs": len(members),
-                "diverged_runs": sum(record["diverged"] for record in members),
-                **measured(chosen),
-            }
-        )
-    return rows
+    tried = {"runs": ("seed", len), "diverged_runs": ("diverged", sum)}
+    runs = chosen(named(records), (*place, "arm"), ["learning_rate"], **tried)
+    columns = dict.fromkeys(("learning_rate", "runs", "diverged_runs"), first)
+    return best(summary(runs, (*place, "arm"), diverged=sum, **columns), *place)
 
 
-def _validated(records):
-    return statistics.fmean(record["validation_accuracy"] for record in records)
-
-
-def score(row, best=False):
+def score(row, _=None):
     """A cell: test accuracy in %, marked where a run diverged; "-" where there is no row."""
     if row is None:
         return Cell(MISSING)
-    return Cell(percent(row["mean"], row["deviation"]), best=best, mark=mark(row))
+    return Cell(percent(row.mean, row.deviation), best=row.best, mark=mark(row))
 
 
 def mark(row):
     """The mark of a setting in which some run diverged."""
-    return "°" if row["diverged"] else ""
+    return "°" if row.diverged else ""
 
 
 def notes(rows):
     """What the numbers are, and what the marks mean."""
-    if not rows:
-        return ()
     found = f"Test accuracy in %, mean ± standard deviation over {seeds_of(rows)}, after the last "
     found += "epoch."
-    if any(row["diverged"] for row in rows):
+    if any(rows["diverged"]):
         found += " ° some runs diverged: they count with the accuracy of chance."
     return (found,)
 
@@ -166,36 +120,26 @@ def over_depth(rows, name="depth"):
         A list of `Table`: accuracies, and then learning rates and divergences.
     """
     found = []
-    for (dataset, network), members in grouped(rows, "dataset", "network").items():
-        arms = list(dict.fromkeys(row["arm"] for row in members))
-        cells = {(row[name], row["arm"]): row for row in members}
-        depths = sorted({row[name] for row in members})
-        best = {d: max(row["mean"] for row in members if row[name] == d) for d in depths}
-        place = f"{TITLES[network]} on {dataset}"
-        accuracies = tuple(
-            (str(d), *(_best(cells.get((d, arm)), best[d]) for arm in arms)) for d in depths
-        )
-        rates = tuple((str(d), *(_rates(cells.get((d, arm))) for arm in arms)) for d in depths)
-        header = (name, *arms)
-        found.append(
-            Table(f"Accuracy over {name}: {place}", header, accuracies, notes=notes(members))
-        )
-        note = (
-            "The learning rate with the best mean validation accuracy, which the table above has; "
-            "then how many of all runs, with whatever learning rate, diverged."
-        )
-        found.append(Table(f"Learning rates: {place}", header, rates, notes=(note,)))
+    note = (
+        "The learning rate with the best mean validation accuracy, which the table above has; "
+        "then how many of all runs, with whatever learning rate, diverged."
+    )
+    for (dataset, network), members in each(rows, "dataset", "network"):
+        arms = list(members["arm"].unique())
+        ordered = members.sort_values(name, kind="stable")
+        for title, cell, explained in (
+            (f"Accuracy over {name}", score, notes(members)),
+            ("Learning rates", _rates, (note,)),
+        ):
+            title = f"{title}: {TITLES[network]} on {dataset}"
+            found.append(crossed(title, ordered, {name: name}, "arm", arms, cell, notes=explained))
     return found
 
 
-def _best(row, best):
-    return score(row, best=row is not None and row["mean"] == best)
-
-
-def _rates(row):
+def _rates(row, _):
     if row is None:
         return MISSING
-    return f"{row['learning_rate']:g}, {row['diverged_runs']} of {row['runs']}"
+    return f"{row.learning_rate:g}, {row.diverged_runs} of {row.runs}"
 
 
 def lines_over(rows, name, key, caption):
@@ -210,18 +154,15 @@ def lines_over(rows, name, key, caption):
     Returns:
         A dict {key: (caption, draw)}; empty where there are no rows.
     """
-    panels: dict = {}
-    for row in rows:
-        panel = panels.setdefault(f"{TITLES[row['network']]}, {row['dataset']}", {})
-        values = [100 * accuracy for accuracy in row["accuracies"]]
-        panel.setdefault(row["arm"], {})[row[name]] = values
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        return plots.lines(panels, name, "test accuracy [%]", log=True)
-
-    return {key: (caption, draw)} if panels else {}
+    found = panels(
+        rows.itertuples(),
+        panel=lambda row: f"{TITLES[row.network]}, {row.dataset}",
+        line="arm",
+        x=name,
+        y=lambda row: hundredfold(row.scores),
+    )
+    draw = drawing("lines", found, name, "test accuracy [%]", log=True)
+    return {key: (caption, draw)} if found else {}
 
 
 def depth_experiment(network, item, title, key, sizes, cost):
@@ -237,23 +178,15 @@ def depth_experiment(network, item, title, key, sizes, cost):
     """
 
     def runs(settings):
-        cells = itertools.product(
-            settings.dataset, settings.depth, settings.arm, settings.learning_rates,
-            range(settings.seeds),
-        )  # fmt: skip
+        cells = combinations(
+            dataset=settings.dataset,
+            depth=settings.depth,
+            arm=settings.arm,
+            learning_rate=settings.learning_rates,
+            seed=range(settings.seeds),
+        )
         return distinct(
-            [
-                spec(
-                    settings,
-                    arm,
-                    dataset=dataset,
-                    network=network,
-                    depth=depth,
-                    learning_rate=rate,
-                    seed=seed,
-                )
-                for dataset, depth, arm, rate, seed in cells
-            ]
+            [spec(settings, cell.pop("arm"), network=network, **cell) for cell in cells]
         )
 
     def summarize(records):

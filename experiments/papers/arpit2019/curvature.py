@@ -21,15 +21,15 @@ in the authors' public program (github.com/victorcampos7/weightnorm-init), it wo
 
 import dataclasses
 import math
-import statistics
 from typing import Any
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019 import networks, published
 from experiments.papers.arpit2019.curvature_run import CurvatureRun
-from experiments.report.statistics import deviation, grouped, percent, seeds_of
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing, panels
+from experiments.report.statistics import best, each, first, number, percent, seeds_of, summary
+from experiments.report.tables import Cell, differences, listed
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "WRN-40-10": {"network": "wide_resnet", "depth": 40, "width": 10.0},
@@ -39,6 +39,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
 SETS = {"WRN-40-10": "cifar10", "ResNet-164": "cifar100", "ResNet-56": "cifar10"}  # the paper's
 PRINTED = ("WRN-40-10", "ResNet-164")
 ARMS = ("PyTorch default", "data-dependent", "Hanin", "proposed")
+DESIGN = {
+    "multiplier": "{:g} of the filters (1)",
+    "image_size": "images of {0}x{0} pixels (32x32)",
+}
+PAPER: dict[str, Any] = {"multiplier": 1, "image_size": None}
 OURS = ("PyTorch default, orthogonal", "He, g = 1")
 
 
@@ -61,142 +66,98 @@ class Settings:
 
 def runs(settings):
     """One run a network, arm and seed."""
-    common: dict[str, Any] = {
+    common = {
         name: getattr(settings, name)
         for name in ("image_size", "images", "batch_size", "iterations")
     }
     found = []
-    for name in settings.network:
-        network = NETWORKS[name] | {"width": NETWORKS[name]["width"] * settings.width}
-        dataset = settings.dataset or SETS[name]
-        for arm in settings.arm:
-            values = {key: networks.ARMS[arm][key] for key in ("scheme", "v")}
-            found += [
-                CurvatureRun(dataset, seed=seed, **network, **values, **common).spec
-                for seed in range(settings.seeds)
-            ]
+    for cell in combinations(
+        network=settings.network, arm=settings.arm, seed=range(settings.seeds)
+    ):
+        name, arm = cell.pop("network"), networks.ARMS[cell.pop("arm")]
+        cell |= NETWORKS[name] | {"width": NETWORKS[name]["width"] * settings.width}
+        cell |= {"scheme": arm["scheme"], "v": arm["v"]}
+        found.append(CurvatureRun(settings.dataset or SETS[name], **cell, **common).spec)
     return found
 
 
 def summarize(records):
     """One row a data set, network and arm; "change" is the most that the last iteration added."""
-    rows = []
-    for (dataset, network, depth), members in grouped(
-        records, "dataset", "network", "depth"
-    ).items():
-        name = _name(network, depth)
-        for arm, found in _by_arm(members).items():
-            logs = [run["log"] for run in found]
-            rows.append(
-                {
-                    "dataset": dataset,
-                    "network": name,
-                    "arm": arm,
-                    "seeds": len(found),
-                    "mean": statistics.fmean(logs),
-                    "deviation": deviation(logs),
-                    "change": max(run["history"][-1] / run["history"][-2] - 1 for run in found),
-                    "multiplier": found[0]["width"] / NETWORKS[name]["width"],
-                    **{key: found[0][key] for key in ("image_size", "images", "iterations")},
-                }
-            )
-    return rows
-
-
-def _name(network, depth):
-    """The name in `NETWORKS`."""
-    return next(
-        name
-        for name, values in NETWORKS.items()
-        if (values["network"], values["depth"]) == (network, depth)
+    rows = summary(
+        _named(records),
+        ("dataset", "model", "arm"),
+        score="log",
+        change=("history", lambda runs: max(norms[-1] / norms[-2] - 1 for norms in runs)),
+        **dict.fromkeys(("multiplier", "image_size", "images", "iterations"), first),
     )
+    return best(rows, "dataset", "model", of=min)
 
 
-def _by_arm(records):
-    return grouped(networks.named(records), "arm")
+def _named(records):
+    """The runs, each with its "arm", its "model", a name in `NETWORKS`, and its "multiplier"."""
+    models = {(model["network"], model["depth"]): name for name, model in NETWORKS.items()}
+    found = []
+    for run in networks.named(records):
+        name = models[run["network"], run["depth"]]
+        found.append(run | {"model": name, "multiplier": run["width"] / NETWORKS[name]["width"]})
+    return found
 
 
 def tables(rows):
     """One table a data set and network."""
+    columns = {
+        "arm": "arm",
+        "log of the spectral norm": _score,
+        "last iteration [%]": lambda row: percent(row.change, signed=True),
+    }
+    title = "Curvature at initialisation"
     return [
-        Table(
-            f"Curvature at initialisation: {network} on {dataset}",
-            ("arm", "log of the spectral norm", "last iteration [%]"),
-            tuple(_line(row, members) for row in members),
-            notes=_notes(members),
-        )
-        for (dataset, network), members in grouped(rows, "dataset", "network").items()
+        listed(f"{title}: {model} on {dataset}", members, columns, notes=_notes(members))
+        for (dataset, model), members in each(rows, "dataset", "model")
     ]
 
 
-def _line(row, rivals):
-    printed = published.curvature().get((_printed(row["network"]), row["arm"]))
-    return (
-        row["arm"],
-        Cell(
-            _spread(row["mean"], row["deviation"]),
-            _spread(*printed) if printed else "",
-            best=row["mean"] == min(other["mean"] for other in rivals),
-        ),
-        percent(row["change"], signed=True),
-    )
+def _score(row):
+    mean, spread = published.curvature().get((_printed(row.model), row.arm), (None, None))
+    beside = "" if mean is None else number(mean, spread, ".2f")
+    return Cell(number(row.mean, row.deviation, ".2f"), beside, best=row.best)
 
 
-def _printed(network):
+def _printed(model):
     """The network whose published numbers stand beside."""
-    return network if network in PRINTED else PRINTED[0]
-
-
-def _spread(mean, spread):
-    return f"{mean:.2f}" + ("" if spread is None else f" ± {spread:.2f}")
+    return model if model in PRINTED else PRINTED[0]
 
 
 def _notes(rows):
-    one = rows[0]
+    one = rows.iloc[0]
     found = [
         "Natural logarithm of the largest absolute eigenvalue of the Hessian in g and v, mean ± "
-        f"standard deviation over {seeds_of(rows)}, from {one['images']} training images without "
-        f"augmentation and {one['iterations']} power iterations; then by how much the last of them "
+        f"standard deviation over {seeds_of(rows)}, from {one.images} training images without "
+        f"augmentation and {one.iterations} power iterations; then by how much the last of them "
         "changed the eigenvalue, at most. The base of the published logarithm is not stated."
     ]
-    if _printed(one["network"]) != one["network"]:
-        found.append(f"Printed beside: {_printed(one['network'])} on CIFAR-10.")
-    differs = []
-    if one["multiplier"] != 1:
-        differs.append(f"{one['multiplier']:g} of the filters (1)")
-    if one["image_size"]:
-        differs.append(f"images of {one['image_size']}x{one['image_size']} pixels (32x32)")
-    if differs:
-        found.append(f"Other than in the paper: {', '.join(differs)}.")
-    return tuple(found)
+    if _printed(one.model) != one.model:
+        found.append(f"Printed beside: {_printed(one.model)} on CIFAR-10.")
+    return (*found, *differences(rows[:1], DESIGN, lambda row: PAPER))
 
 
 def figures(records):
     """The course of the power iteration, one panel a data set and network."""
-    if not records:
-        return {}
+    steps = [
+        run | {"iteration": iteration, "norm": norm}
+        for run in _named(records)
+        for iteration, norm in enumerate(run["history"], start=1)
+    ]
+    found = panels(
+        steps,
+        panel=lambda run: f"{run['model']}, {run['dataset']}",
+        line="arm",
+        x="iteration",
+        y=lambda run: math.log(run["norm"]),
+    )
     caption = "Log of the spectral norm after each power iteration."
-    return {"init_curvature": (caption, lambda: _picture(records))}
-
-
-def _picture(records):
-    from keras_reinit.analysis import plots
-
-    panels = {
-        f"{_name(network, depth)}, {dataset}": {
-            arm: {
-                iteration: list(map(math.log, norms))
-                for iteration, norms in enumerate(
-                    zip(*(run["history"] for run in found), strict=True), start=1
-                )
-            }
-            for arm, found in _by_arm(members).items()
-        }
-        for (dataset, network, depth), members in grouped(
-            records, "dataset", "network", "depth"
-        ).items()
-    }
-    return plots.lines(panels, "iteration", "log of the spectral norm")
+    draw = drawing("lines", found, "iteration", "log of the spectral norm")
+    return {"init_curvature": (caption, draw)} if found else {}
 
 
 EXPERIMENT = Experiment(

@@ -14,17 +14,17 @@ size is far too short to learn the game: it says how the networks begin.
 """
 
 import dataclasses
-import itertools
 import math
-import statistics
+from statistics import fmean
 from typing import Any
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019.actor_critic_run import ActorCriticRun
 from experiments.papers.arpit2019.networks import PAPER
-from experiments.report.statistics import deviation, grouped, seeds_of
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, each, first, frame, mean, number, seeds_of
+from experiments.report.tables import differences, listed
 
 ARMS: dict[str, dict[str, Any]] = {
     "no weight norm": {"scheme": None, "initializer": "pytorch"},
@@ -57,85 +57,82 @@ def runs(settings):
     values = dataclasses.asdict(settings)
     arms, seeds, games = (values.pop(name) for name in ("arm", "seeds", "games"))
     return [
-        ActorCriticRun(**values, **ARMS[arm], workers=games, seed=seed).spec
-        for arm, seed in itertools.product(arms, range(seeds))
+        ActorCriticRun(**values, **ARMS[cell["arm"]], workers=games, seed=cell["seed"]).spec
+        for cell in combinations(arm=arms, seed=range(seeds))
     ]
 
 
 def summarize(records):
     """One row an arm."""
     rows = []
-    for (environment, arm), group in _arms(records).items():
-        scores = [statistics.fmean(run["returns"][-LAST:]) for run in group if run["returns"]]
-        rows.append(
-            {
-                "environment": environment,
-                "arm": arm,
-                "seeds": len(group),
-                "diverged": sum(run["diverged"] is not None for run in group),
-                "games": sum(len(run["returns"]) for run in group),
-                "score": statistics.fmean(scores) if scores else None,
-                "score_deviation": deviation(scores),
-                **_tenths(group, "entropy"),
-                **_tenths(group, "gradient_norm"),
-                **{name: group[0][name] for name in DESIGN},
-            }
-        )
-    return rows
+    for (environment, arm), group in each(_named(records), "environment", "arm"):
+        scores = [fmean(returns[-LAST:]) for returns in group["returns"] if returns]
+        row = {"environment": environment, "arm": arm, "seeds": len(group)}
+        row["diverged"] = sum(step is not None for step in group["diverged"])
+        row["games"] = sum(map(len, group["returns"]))
+        row |= {"score": mean(scores), "score_deviation": deviation(scores)}
+        row |= {name: _tenths(group[name]) for name in ("entropy", "gradient_norm")}
+        rows.append(row | {name: first(list(group[name])) for name in DESIGN})
+    return frame(rows)
+
+
+def _named(records):
+    """The runs, each with its "arm"."""
+    arms = {tuple(values.values()): arm for arm, values in ARMS.items()}
+    return [run | {"arm": arms[run["scheme"], run["initializer"]]} for run in records]
+
+
+def _tenths(courses):
+    """Means over the first and the last tenth of each run, as far as it went; None where none."""
+    tenths = [(course, -(-len(course) // 10)) for course in courses if course]
+    if not tenths:
+        return None
+    return [
+        fmean(fmean(course[:count]) for course, count in tenths),
+        fmean(fmean(course[-count:]) for course, count in tenths),
+    ]
 
 
 def tables(rows):
     """One table a game."""
-    made = []
-    for environment, group in grouped(rows, "environment").items():
-        body = [
-            (
-                row["arm"],
-                _text(row["score"], row["score_deviation"]),
-                str(row["games"]),
-                _course(row, "entropy", ".2f"),
-                _course(row, "gradient_norm", ".2g"),
-                f"{row['diverged']} of {row['seeds']}",
-            )
-            for row in group
-        ]
-        header = ("network", "score", "games", "entropy", "gradient norm", "diverged")
-        title = f"Reinforcement learning: {environment}"
-        made.append(Table(title, header, tuple(body), notes=_notes(group)))
-    return made
+    columns = {
+        "network": "arm",
+        "score": lambda row: number(row.score, row.score_deviation),
+        "games": "games",
+        "entropy": lambda row: _course(row.entropy, ".2f"),
+        "gradient norm": lambda row: _course(row.gradient_norm, ".2g"),
+        "diverged": lambda row: f"{row.diverged} of {row.seeds}",
+    }
+    return [
+        listed(f"Reinforcement learning: {environment}", group, columns, notes=_notes(group))
+        for environment, group in each(rows, "environment")
+    ]
+
+
+def _course(ends, form):
+    return "-" if ends is None else " to ".join(format(end, form) for end in ends)
+
+
+def _notes(rows):
+    paper = dataclasses.asdict(ActorCriticRun())
+    note = (
+        f"Score: mean of the last {LAST} games that a run ended, or of all, mean ± standard "
+        f"deviation over {seeds_of(rows)}. Entropy of the policy in nats and norm of the gradient "
+        "before clipping: means over the first and the last tenth of the training. Diverged: loss "
+        "or gradient is not finite, which ends a run."
+    )
+    return (note, *differences(rows, DESIGN, lambda row: paper))
 
 
 def figures(records):
     """One picture a game: the score against steps."""
-
-    def draw(panels):
-        from keras_reinit.analysis import plots
-
-        return plots.lines(panels, "steps", "score of a game")
-
-    found: dict = {}
-    for (environment, arm), group in _arms(records).items():
-        found.setdefault(environment, {})[arm] = _curve(group)
-    return {
-        f"init_pong_{environment}": (
+    found = {}
+    for environment, group in each(_named(records), "environment"):
+        arms = {arm: _curve(same.to_dict("records")) for arm, same in each(group, "arm")}
+        found[f"init_pong_{environment}"] = (
             f"Mean score of the games that end, against steps, on {environment}.",
-            lambda panels={environment: arms}: draw(panels),
+            drawing("lines", {environment: arms}, "steps", "score of a game"),
         )
-        for environment, arms in found.items()
-    }
-
-
-# What `figures` and `tables` are made of.
-
-
-def _arms(records):
-    """Records by environment and arm."""
-    found: dict = {}
-    for run in records:
-        arm = next(
-            arm for arm, values in ARMS.items() if all(run[name] == values[name] for name in values)
-        )
-        found.setdefault((run["environment"], arm), []).append(run)
     return found
 
 
@@ -148,48 +145,8 @@ def _curve(group):
         for step, score in zip(run["episode_ends"], run["returns"], strict=True):
             ended.setdefault(round(math.ceil(step / span) * span), []).append(score)
         for end, scores in ended.items():
-            found.setdefault(end, []).append(statistics.fmean(scores))
+            found.setdefault(end, []).append(fmean(scores))
     return dict(sorted(found.items()))
-
-
-def _text(mean, spread):
-    if mean is None:
-        return "-"
-    return f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
-
-
-def _tenths(group, name):
-    """Means over the first and the last tenth of each run, as far as it went."""
-    courses = [run[name] for run in group if run[name]]
-    if not courses:
-        return {f"{name}_first": None, f"{name}_last": None}
-    counts = [-(-len(course) // 10) for course in courses]
-    pairs = list(zip(courses, counts, strict=True))
-    return {
-        f"{name}_first": statistics.fmean(statistics.fmean(c[:n]) for c, n in pairs),
-        f"{name}_last": statistics.fmean(statistics.fmean(c[-n:]) for c, n in pairs),
-    }
-
-
-def _course(row, name, form):
-    ends = [row[f"{name}_{when}"] for when in ("first", "last")]
-    return "-" if None in ends else " to ".join(format(end, form) for end in ends)
-
-
-def _notes(rows):
-    differs = dict.fromkeys(
-        wording.format(row[name])
-        for name, wording in DESIGN.items()
-        for row in rows
-        if row[name] != getattr(ActorCriticRun(), name)
-    )
-    notes = (
-        f"Score: mean of the last {LAST} games that a run ended, or of all, mean ± standard "
-        f"deviation over {seeds_of(rows)}. Entropy of the policy in nats and norm of the gradient "
-        "before clipping: means over the first and the last tenth of the training. Diverged: loss "
-        "or gradient is not finite, which ends a run.",
-    )
-    return (*notes, f"Other than in the paper: {', '.join(differs)}.") if differs else notes
 
 
 DESIGN = {

@@ -18,14 +18,15 @@ it is the same.
 import dataclasses
 import itertools
 import math
-import statistics
+from statistics import fmean
 from typing import Any
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.arpit2019 import networks
 from experiments.papers.arpit2019.propagation_run import NETWORKS, PropagationRun
-from experiments.report.statistics import deviation, grouped, seeds_of
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, each, first, seeds_of, summary
 from experiments.report.tables import Cell, Table
 
 BACKWARD = "proposed, backward"
@@ -90,84 +91,81 @@ def _arm(record):
 
 def summarize(records):
     """One row a network, depth, width and arm: the norms at both ends, and their growth a layer."""
-    rows = []
-    for (network, depth, width), members in grouped(records, "network", "depth", "width").items():
-        for arm, found in _by_arm(members).items():
-            row = {"network": network, "depth": depth, "width": width, "arm": arm}
-            row |= {"seeds": len(found), "samples": found[0]["samples"]}
-            ends = {
-                "forward": ([run["forward"][-1] for run in found], depth),
-                "backward": ([run["backward"][0] for run in found], depth - 1),
-            }
-            for way, (values, layers) in ends.items():
-                row[way] = statistics.fmean(values)
-                row[f"{way}_deviation"] = deviation(values)
-                row[f"{way}_growth"] = statistics.fmean(value ** (1 / layers) for value in values)
-            rows.append(row)
-    return rows
-
-
-def _by_arm(records):
-    return grouped([record | {"arm": _arm(record)} for record in records], "arm")
+    runs = []
+    for run in records:
+        ends = {"forward": run["forward"][-1], "backward": run["backward"][0]}
+        layers = {"forward": run["depth"], "backward": run["depth"] - 1}
+        growth = {f"{way}_growth": end ** (1 / layers[way]) for way, end in ends.items()}
+        runs.append(run | {"arm": _arm(run)} | ends | growth)
+    columns: dict = {}
+    for way in ("forward", "backward"):
+        columns |= {way: fmean, f"{way}_deviation": (way, deviation), f"{way}_growth": fmean}
+    place = ("network", "depth", "width", "arm")
+    return summary(runs, place, score="forward", samples=first, **columns)
 
 
 def tables(rows):
     """One table a network, depth and width."""
     found = []
-    for (network, depth, width), members in grouped(rows, "network", "depth", "width").items():
-        ahead, back = STATES[network]
+    for (network, depth, width), members in each(rows, "network", "depth", "width"):
         unit = "a layer" if network == "mlp" else "a block"
-        header = ("arm", ahead, unit, back, unit)
         notes = (
             "Norms at the end and, of gradients, at the beginning: means over "
-            f"{members[0]['samples']} examples, then over {seeds_of(members)}, ± standard "
-            f"deviation; beside them by what factor they change {unit}. Published: what theory "
-            "says.",
+            f"{members['samples'].iloc[0]} examples, then over {seeds_of(members)}, ± "
+            f"standard deviation; beside them by what factor they change {unit}. Published: what "
+            "theory says.",
         )
+        ahead, back = STATES[network]
+        header = ("arm", ahead, unit, back, unit)
         title = f"{TITLES[network].format(depth)}, width {width}"
-        found.append(Table(title, header, tuple(map(_line, members)), notes=notes))
+        body = tuple(map(_line, members.itertuples()))
+        found.append(Table(title, header, body, notes=notes))
     return found
 
 
 def _line(row):
-    expected = EXPECTED.get((row["network"], row["arm"]), ("", ""))
-    cells = [row["arm"]]
-    for way, theory in zip(("forward", "backward"), expected, strict=True):
-        spread = row[f"{way}_deviation"]
-        text = f"{row[way]:.3g}" + ("" if spread is None else f" ± {spread:.2g}")
-        cells += [Cell(text, theory), f"{row[f'{way}_growth']:.4f}"]
-    return tuple(cells)
+    ahead, back = EXPECTED.get((row.network, row.arm), ("", ""))
+    return (
+        row.arm,
+        Cell(_norm(row.forward, row.forward_deviation), ahead),
+        f"{row.forward_growth:.4f}",
+        Cell(_norm(row.backward, row.backward_deviation), back),
+        f"{row.backward_growth:.4f}",
+    )
+
+
+def _norm(mean, spread):
+    return f"{mean:.3g}" + ("" if spread is None else f" ± {spread:.2g}")
 
 
 def figures(records):
     """One picture a network, depth and width: activations, and gradients."""
-    return {
-        f"init_propagation_{network}_{depth}_{width}": (
+    found = {}
+    for (network, depth, width), members in each(records, "network", "depth", "width"):
+        place = "layer" if network == "mlp" else "block"
+        draw = drawing("lines", _courses(members), place, "$\\log_{10}$ of the norm")
+        caption = (
             f"{TITLES[network].format(depth)}, width {width}: norms against the layer, activations "
-            "relative to the input, gradients to the last one.",
-            lambda members=members: _picture(members),
+            "relative to the input, gradients to the last one."
         )
-        for (network, depth, width), members in grouped(
-            records, "network", "depth", "width"
-        ).items()
-    }
+        found[f"init_propagation_{network}_{depth}_{width}"] = (caption, draw)
+    return found
 
 
-def _picture(records):
-    from keras_reinit.analysis import plots
-
-    panels = {
-        title: {arm: _course(found, way) for arm, found in _by_arm(records).items()}
+def _courses(runs):
+    """The logarithms of the norms at each layer, as far as none is 0."""
+    arms = list(each([run | {"arm": _arm(run)} for run in runs.to_dict("records")], "arm"))
+    return {
+        title: {
+            arm: {
+                layer: list(map(math.log10, norms))
+                for layer, norms in enumerate(zip(*same[way], strict=True), start=1)
+                if min(norms) > 0
+            }
+            for arm, same in arms
+        }
         for title, way in (("activations", "forward"), ("gradients", "backward"))
     }
-    place = "layer" if records[0]["network"] == "mlp" else "block"
-    return plots.lines(panels, place, "$\\log_{10}$ of the norm")
-
-
-def _course(records, way):
-    """The logarithms of norms at each layer, as far as none is 0."""
-    layers = enumerate(zip(*(run[way] for run in records), strict=True), start=1)
-    return {layer: list(map(math.log10, norms)) for layer, norms in layers if min(norms) > 0}
 
 
 EXPERIMENT = Experiment(

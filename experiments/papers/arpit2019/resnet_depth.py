@@ -15,11 +15,10 @@ varying depths up to 10,000 layers.
 """
 
 import dataclasses
-import itertools
 import math
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019 import common
 from experiments.papers.arpit2019.common import PAPER
 
@@ -42,21 +41,19 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Every depth, arm and seed; those of one depth together."""
-    cells = itertools.product(
-        settings.dataset, settings.blocks, settings.arm, range(settings.seeds)
+    cells = combinations(
+        dataset=settings.dataset,
+        blocks=settings.blocks,
+        arm=settings.arm,
+        seed=range(settings.seeds),
     )
-    return [
-        common.spec(
-            settings,
-            arm,
-            dataset=dataset,
-            network="cifar_resnet",
-            depth=2 * blocks + 2,
-            recompute=math.isqrt(blocks) if blocks >= DEEP else None,
-            seed=seed,
-        )
-        for dataset, blocks, arm, seed in cells
-    ]
+    specs = []
+    for cell in cells:
+        arm, blocks = cell.pop("arm"), cell.pop("blocks")
+        cell |= {"network": "cifar_resnet", "depth": 2 * blocks + 2}
+        cell["recompute"] = math.isqrt(blocks) if blocks >= DEEP else None
+        specs.append(common.spec(settings, arm, **cell))
+    return specs
 
 
 def summarize(records):

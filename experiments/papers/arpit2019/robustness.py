@@ -12,17 +12,18 @@ robust to hyper-parameters.
 """
 
 import dataclasses
-import itertools
 import statistics
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019 import common
 from experiments.papers.arpit2019.common import PAPER, TITLES
 from experiments.papers.arpit2019.networks import NETWORKS, named
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, first, frame, percent, summary
+from experiments.report.tables import Cell, listed
 
+VARIED = ("learning_rate", "momentum", "weight_decay")
 LEARNS = 0.5  # of the error of chance: a run below it has learned something
 
 
@@ -49,72 +50,50 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Every arm and combination; those of one compiled network together."""
-    cells = itertools.product(
-        settings.dataset,
-        settings.momenta,
-        sorted(settings.weight_decays),
-        settings.learning_rates,
-        settings.arm,
-        range(settings.seeds),
+    cells = combinations(
+        dataset=settings.dataset,
+        momentum=settings.momenta,
+        weight_decay=sorted(settings.weight_decays),
+        learning_rate=settings.learning_rates,
+        arm=settings.arm,
+        seed=range(settings.seeds),
     )
-    return [
-        common.spec(
-            settings,
-            arm,
-            dataset=dataset,
-            weight_decay=decay,
-            momentum=momentum,
-            learning_rate=rate,
-            seed=seed,
-        )
-        for dataset, momentum, decay, rate, arm, seed in cells
-    ]
+    return [common.spec(settings, cell.pop("arm"), **cell) for cell in cells]
 
 
 def summarize(records):
     """One row a data set, network and arm: its mean errors of all combinations, sorted."""
-    rows = []
     place = ("dataset", "network", "depth", "arm")
-    for values, members in grouped(named(records), *place).items():
-        cells = grouped(members, "learning_rate", "momentum", "weight_decay").values()
-        errors = sorted(
-            statistics.fmean(1 - record["test_accuracy"] for record in runs) for runs in cells
-        )
-        chance = 1 - 1 / members[0]["classes"]
-        rows.append(
-            {
-                **dict(zip(place, values, strict=True)),
-                "seeds": min(map(len, cells)),
-                "combinations": len(errors),
-                "diverged": sum(record["diverged"] for record in members),
-                "runs": len(members),
-                "errors": errors,
-                "best": errors[0],
-                "median": statistics.median(errors),
-                "worst": errors[-1],
-                "learned": sum(error < LEARNS * chance for error in errors),
-            }
-        )
-    return rows
+    runs = [run | {"error": 1 - run["test_accuracy"]} for run in named(records)]
+    columns = {"runs": ("seed", len), "diverged": sum, "classes": first}
+    combined = summary(runs, (*place, *VARIED), score="error", **columns)
+    rows = []
+    for values, members in each(combined, *place):
+        errors = sorted(members["mean"])
+        row = dict(zip(place, values, strict=True))
+        row |= {"seeds": min(members["seeds"]), "combinations": len(errors)}
+        row |= {name: sum(members[name]) for name in ("diverged", "runs")}
+        row |= {"errors": errors, "lowest": errors[0], "median": statistics.median(errors)}
+        chance = 1 - 1 / members["classes"].iloc[0]
+        row |= {"worst": errors[-1], "learned": sum(error < LEARNS * chance for error in errors)}
+        rows.append(row)
+    return frame(rows)
 
 
 def tables(rows):
     """One table a data set and network."""
     found = []
-    header = ("arm", "best", "median", "worst", "learned", "diverged")
-    for (dataset, network, depth), members in grouped(rows, "dataset", "network", "depth").items():
-        lowest = {name: min(row[name] for row in members) for name in header[1:3]}
-        body = tuple(
-            (
-                row["arm"],
-                *(Cell(percent(row[n]), best=row[n] == lowest[n]) for n in lowest),
-                percent(row["worst"]),
-                f"{row['learned']} of {row['combinations']}",
-                f"{row['diverged']} of {row['runs']}",
-            )
-            for row in members
-        )
-        seeds = members[0]["seeds"]
+    for (dataset, network, depth), members in each(rows, "dataset", "network", "depth"):
+        lowest, median = min(members["lowest"]), min(members["median"])
+        columns = {
+            "arm": "arm",
+            "best": lambda row, top=lowest: Cell(percent(row.lowest), best=row.lowest == top),
+            "median": lambda row, top=median: Cell(percent(row.median), best=row.median == top),
+            "worst": lambda row: percent(row.worst),
+            "learned": lambda row: f"{row.learned} of {row.combinations}",
+            "diverged": lambda row: f"{row.diverged} of {row.runs}",
+        }
+        seeds = members["seeds"].iloc[0]
         note = (
             f"Test error in % after the last epoch, mean over {seeds} seed{'s' * (seeds > 1)}, "
             "over all combinations of learning rate, momentum and weight decay; how many "
@@ -122,26 +101,19 @@ def tables(rows):
             "diverged, which count with the error of chance."
         )
         title = f"Robustness: {TITLES[network]} of {depth} layers on {dataset}"
-        found.append(Table(title, header, body, notes=(note,)))
+        found.append(listed(title, members, columns, notes=(note,)))
     return found
 
 
 def figures(records):
     """Sorted errors, one line an arm, one panel a data set and network."""
-    panels: dict = {}
-    for row in summarize(records):
-        panel = panels.setdefault(f"{TITLES[row['network']]}, {row['dataset']}", {})
-        panel[row["arm"]] = {
-            place: [100 * error] for place, error in enumerate(row["errors"], start=1)
-        }
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        return plots.lines(panels, "combinations, sorted", "test error [%]")
-
+    found: dict = {}
+    for row in summarize(records).itertuples():
+        panel = found.setdefault(f"{TITLES[row.network]}, {row.dataset}", {})
+        panel[row.arm] = {k: [100 * error] for k, error in enumerate(row.errors, start=1)}
     caption = "Test error of each arm over its hyper-parameter combinations, sorted."
-    return {"init_robustness": (caption, draw)} if panels else {}
+    draw = drawing("lines", found, "combinations, sorted", "test error [%]")
+    return {"init_robustness": (caption, draw)} if found else {}
 
 
 EXPERIMENT = Experiment(

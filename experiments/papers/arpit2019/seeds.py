@@ -13,16 +13,17 @@ initialisation is the most robust one in all configurations.
 """
 
 import dataclasses
-import itertools
-import statistics
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.arpit2019 import common
 from experiments.papers.arpit2019.common import PAPER
 from experiments.papers.arpit2019.networks import named
-from experiments.report.statistics import deviation, grouped, percent, seeds_of
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing, panels
+from experiments.report.statistics import deviation, each, mean, percent, seeds_of, summary
+from experiments.report.tables import crossed
+
+PLACE = ("dataset", "depth", "width", "epochs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,67 +47,59 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Every warm-up, learning rate, arm and seed."""
-    cells = itertools.product(
-        settings.dataset, settings.warmups, settings.learning_rates, settings.arm,
-        range(settings.seeds),
-    )  # fmt: skip
-    return [
-        common.spec(
-            settings,
-            arm,
-            dataset=dataset,
-            network="wide_resnet",
-            learning_rate=rate,
-            warmup=warmup,
-            seed=seed,
-        )
-        for dataset, warmup, rate, arm, seed in cells
-    ]
+    cells = combinations(
+        dataset=settings.dataset,
+        warmup=settings.warmups,
+        learning_rate=settings.learning_rates,
+        arm=settings.arm,
+        seed=range(settings.seeds),
+    )
+    return [common.spec(settings, cell.pop("arm"), network="wide_resnet", **cell) for cell in cells]
 
 
 def summarize(records):
     """One row a data set, network, warm-up, arm and learning rate: who survived, and how well."""
-    rows = []
-    place = ("dataset", "depth", "width", "epochs", "warmup", "arm", "learning_rate")
-    for values, members in grouped(named(records), *place).items():
-        survivors = [r["train_curve"][-1] for r in members if not r["diverged"]]
-        rows.append(
-            {
-                **dict(zip(place, values, strict=True)),
-                "seeds": len(members),
-                "survivors": len(survivors),
-                "train_accuracy": statistics.fmean(survivors) if survivors else None,
-                "deviation": deviation(survivors) if survivors else None,
-            }
-        )
-    return rows
+    runs = [
+        run | {"learned": None if run["diverged"] else run["train_curve"][-1]}
+        for run in named(records)
+    ]
+    return summary(
+        runs,
+        (*PLACE, "warmup", "arm", "learning_rate"),
+        survivors=("learned", lambda learned: len(_known(learned))),
+        train_accuracy=("learned", lambda learned: mean(_known(learned))),
+        spread=("learned", lambda learned: deviation(_known(learned))),
+    )
+
+
+def _known(learned):
+    return [value for value in learned if value is not None]
 
 
 def tables(rows):
     """For each data set and network the survivors, and their training accuracy."""
     found = []
-    for values, members in grouped(rows, "dataset", "depth", "width", "epochs").items():
-        dataset, depth, width, epochs = values
-        rates = sorted({row["learning_rate"] for row in members})
-        header = ("warm-up", "arm", *(f"{rate:g}" for rate in rates), "all")
+    lines = {"warm-up": ("warmup", _epochs), "arm": "arm"}
+    for (dataset, depth, width, epochs), members in each(rows, *PLACE):
+        rates = {rate: f"{rate:g}" for rate in sorted(members["learning_rate"].unique())}
         place = f"WRN-{depth}-{width:g} on {dataset}"
-        survivors, accuracies = [], []
-        for (warmup, arm), runs in grouped(members, "warmup", "arm").items():
-            cells = {row["learning_rate"]: row for row in runs}
-            name = (_epochs(warmup), arm)
-            survivors.append((*name, *(_share(cells.get(rate)) for rate in rates), _total(runs)))
-            accuracies.append((*name, *(_accuracy(cells.get(rate)) for rate in rates)))
         reached = (
             f"Share of {seeds_of(members)} in % whose loss is finite in each of {epochs} epochs, "
-            "for each learning rate, and over all of them.",
+            "for each learning rate, and over all of them."
         )
         learned = (
             f"Training accuracy in % in epoch {epochs}, mean ± standard deviation of the runs that "
-            "survived.",
+            "survived."
         )
-        found.append(Table(f"Survivors: {place}", header, tuple(survivors), left=2, notes=reached))
-        title = f"What survivors learned: {place}"
-        found.append(Table(title, header[:-1], tuple(accuracies), left=2, notes=learned))
+        for title, cell, more, note in (
+            ("Survivors", _share, {"all": _total}, reached),
+            ("What survivors learned", _accuracy, {}, learned),
+        ):
+            title = f"{title}: {place}"
+            notes = (note,)
+            found.append(
+                crossed(title, members, lines, "learning_rate", rates, cell, more, notes=notes)
+            )
     return found
 
 
@@ -116,37 +109,36 @@ def _epochs(warmup):
     return f"{warmup:g} epoch" + "s" * (warmup != 1)
 
 
-def _share(row):
-    return Cell("-" if row is None else f"{100 * row['survivors'] / row['seeds']:.0f}")
+def _share(row, _):
+    return "-" if row is None else f"{100 * row.survivors / row.seeds:.0f}"
 
 
 def _total(rows):
-    share = sum(row["survivors"] for row in rows) / sum(row["seeds"] for row in rows)
-    return Cell(f"{100 * share:.0f}")
+    return f"{100 * (sum(rows['survivors']) / sum(rows['seeds'])):.0f}"
 
 
-def _accuracy(row):
-    return percent(None) if row is None else percent(row["train_accuracy"], row["deviation"])
+def _accuracy(row, _):
+    return percent(None) if row is None else percent(row.train_accuracy, row.spread)
 
 
 def figures(records):
     """Survivors over the learning rate, one line an arm, one panel a data set and warm-up."""
-    panels: dict = {}
-    for row in summarize(records):
-        panel = panels.setdefault(f"{row['dataset']}, warm-up {_epochs(row['warmup'])}", {})
-        share = 100 * row["survivors"] / row["seeds"]
-        panel.setdefault(row["arm"], {})[row["learning_rate"]] = [share]
+    found = panels(
+        summarize(records).itertuples(),
+        panel=lambda row: f"{row.dataset}, warm-up {_epochs(row.warmup)}",
+        line="arm",
+        x="learning_rate",
+        y=lambda row: 100 * row.survivors / row.seeds,
+    )
 
     def draw():
-        from keras_reinit.analysis import plots
-
-        picture = plots.lines(panels, "learning rate", "survivors [%]", log=True)
+        picture = drawing("lines", found, "learning rate", "survivors [%]", log=True)()
         for axes in picture.axes:
             axes.set_ylim(-5, 105)
         return picture
 
     caption = "Share of seeds that survive the first epochs of a wide ResNet."
-    return {"init_seeds": (caption, draw)} if panels else {}
+    return {"init_seeds": (caption, draw)} if found else {}
 
 
 EXPERIMENT = Experiment(

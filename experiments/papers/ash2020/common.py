@@ -1,15 +1,23 @@
 """What the experiments of Ash & Adams 2020 share: settings, and what is said of some runs."""
 
 import dataclasses
-import itertools
-import statistics
+from statistics import fmean
 from typing import Any
 
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option, shared
 from experiments.papers.ash2020.networks import NETWORKS, OPTIMIZERS
 from experiments.papers.ash2020.warm_start_run import WarmStartRun
-from experiments.report.statistics import deviation, grouped, percent, seeds_of
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import hundredfold
+from experiments.report.statistics import (
+    deviation,
+    each,
+    first,
+    number,
+    percent,
+    seeds_of,
+    summary,
+)
+from experiments.report.tables import MISSING, Cell, differences, gained, listed, won_lost
 
 PAPER = "Ash & Adams 2020"
 TITLES = {
@@ -20,6 +28,11 @@ TITLES = {
     "birnn": "BiRNN",
 }
 PRINTED = {"cifar10_jpeg": "cifar10"}  # sets that stand for one of the paper's
+
+
+def printed(dataset):
+    """The data set of the paper that a set stands for."""
+    return PRINTED.get(dataset, dataset)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,133 +79,101 @@ def run(settings, kind=WarmStartRun, **changes):
         kind: `WarmStartRun`, or another dataclass that has a `spec`.
         **changes: arguments of `kind`, "dataset", "network" and "seed" among them.
     """
-    fields = {field.name for field in dataclasses.fields(kind)}
-    common = {name: value for name, value in dataclasses.asdict(settings).items() if name in fields}
-    return kind(**common | changes).spec
+    return kind(**shared(settings, kind) | changes).spec
 
 
-def run_each(settings, kind):
-    """The specs of one run for each data set, network and seed, in this order of loops."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
-    return [
-        run(settings, kind, dataset=dataset, network=network, seed=seed)
-        for dataset, network, seed in cells
-    ]
-
-
-def measured(records, stage=-1):
-    """What is said of the runs of one setting that differ in their seeds.
+def runs(settings, starts, kind=WarmStartRun):
+    """The specs of one run for each data set, network, seed and start, in this order of loops.
 
     Args:
-        records: of the task `warm_start`.
-        stage: number of the stage, from 0, or from the end.
+        settings: as `run`.
+        starts: list of dicts of arguments of `kind`.
+        kind: as `run`.
+    """
+    cells = combinations(
+        dataset=settings.dataset, network=settings.network, seed=range(settings.seeds)
+    )
+    return [run(settings, kind, **cell | start) for cell in cells for start in starts]
+
+
+def at_stage(record, stage=-1):
+    """A run with the values of one of its stages, the last one or another, for those of all."""
+    return record | {name: record[name][stage] for name in STAGED}
+
+
+STAGED = ("accuracy", "train_seconds", "steps", "converged", "train_accuracy")
+
+
+def measured(runs, by, **options):
+    """What is said of runs that differ in their seeds, at one stage.
+
+    Args:
+        runs: list of what `at_stage` returns.
+        by: as `summary`.
+        **options: as `summary`.
 
     Returns:
-        A dict: seeds; mean and deviation of the accuracy; the same of the seconds of training; the
-        mean number of optimizer steps; the share of runs that reached their goal; the mean training
-        accuracy; the optimizer, its learning rate and what `DESIGN` names.
+        What `summary` says of the accuracy, with mean and deviation of the seconds of training, the
+        mean number of optimizer steps, the share of runs that reached their goal, the mean training
+        accuracy, the optimizer, its learning rate and what `DESIGN` names.
     """
-    accuracy = [record["accuracy"][stage] for record in records]
-    seconds = [record["train_seconds"][stage] for record in records]
-    return {
-        "seeds": len(records),
-        "mean": statistics.fmean(accuracy),
-        "deviation": deviation(accuracy),
-        "seconds": statistics.fmean(seconds),
-        "seconds_deviation": deviation(seconds),
-        "steps": statistics.fmean(record["steps"][stage] for record in records),
-        "reached": statistics.fmean(record["converged"][stage] for record in records),
-        "train_accuracy": statistics.fmean(record["train_accuracy"][stage] for record in records),
-        **{name: records[0][name] for name in ("optimizer", "learning_rate", *DESIGN)},
+    columns = {
+        "seconds": ("train_seconds", fmean),
+        "seconds_deviation": ("train_seconds", deviation),
+        "steps": fmean,
+        "reached": ("converged", fmean),
+        "train_accuracy": fmean,
     }
+    named = ("optimizer", "learning_rate", *DESIGN)
+    columns |= {name: first for name in named if name not in by}
+    return summary(runs, by, score="accuracy", **columns | options)
 
 
-def against_random(records, setting):
+def against_random(records, setting, **columns):
     """One row for each data set, network and setting, compared with the runs from scratch.
 
     Args:
         records: of the task `warm_start`.
         setting: from a record that is not from scratch to what tells it from the others, a JSON
             value.
+        **columns: as `summary`.
 
     Returns:
-        A list of dicts: dataset, network, start ("random" or "other"), setting, and what `measured`
-        and `losses` say.
+        What `measured` says of each "setting"; runs from scratch have `RANDOM`.
     """
-    rows = []
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        random = [record for record in members if record["strategy"] == "random"]
-        others: dict = {}
-        for record in members:
-            if record["strategy"] != "random":
-                others.setdefault(setting(record), []).append(record)
-        place = {"dataset": dataset, "network": network}
-        if random:
-            rows.append(place | {"start": "random", "setting": "random init"} | measured(random))
-        rows += [
-            place | {"start": "other", "setting": value} | measured(runs) | losses(runs, random)
-            for value, runs in others.items()
-        ]
-    return rows
+    scratch = sorted(records, key=lambda run: run["strategy"] != "random")
+    runs = [
+        at_stage(run) | {"setting": RANDOM if run["strategy"] == "random" else setting(run)}
+        for run in scratch
+    ]
+    return measured(runs, ("dataset", "network", "setting"), baseline=RANDOM, **columns)
 
 
-def listing(title, rows, name, shown=str, printed=None):
+RANDOM = "random init"
+
+
+def listing(title, rows, name, shown=str, printed=lambda row: None, more=()):
     """A table of what `against_random` returns.
 
     Args:
         title: one line.
-        rows: list of dicts.
+        rows: DataFrame.
         name: what the settings are.
         shown: from a setting to its text.
-        printed: from a row to (mean, deviation) in the paper or None; None where it prints nothing.
+        printed: from a row to (mean, deviation) in the paper, or None where it prints nothing.
+        more: notes that follow.
     """
-    header = (
-        "data set", "network", name, "accuracy", "against random", "won-lost", "seconds", "steps"
-    )  # fmt: skip
-    body = [
-        (
-            row["dataset"],
-            TITLES[row["network"]],
-            row["setting"] if row["start"] == "random" else shown(row["setting"]),
-            score(row, printed(row) if printed else None),
-            percent(row.get("gain"), row.get("gain_deviation"), signed=True),
-            f"{row['wins']}-{row['losses']}" if "wins" in row else "-",
-            duration(row),
-            f"{row['steps']:.0f}",
-        )
-        for row in rows
-    ]
-    return Table(title, header, tuple(body), left=3, notes=notes(rows))
-
-
-def losses(records, baseline):
-    """What some runs lose after their last stage against others of the same seeds.
-
-    Args:
-        records: of one setting.
-        baseline: of another.
-
-    Returns:
-        A dict: mean and deviation of the difference in accuracy (negative: a loss), and of how many
-        pairs each won; mean ratios of the times of training and of the optimizer steps. Empty where
-        no seed is in both.
-    """
-    others = {record["seed"]: record for record in baseline}
-    pairs = [(record, others[record["seed"]]) for record in records if record["seed"] in others]
-    if not pairs:
-        return {}
-    gains = [a["accuracy"][-1] - b["accuracy"][-1] for a, b in pairs]
-    ratios = {
-        ratio: statistics.fmean(a[name][-1] / b[name][-1] for a, b in pairs)
-        for ratio, name in (("time_ratio", "train_seconds"), ("step_ratio", "steps"))
+    columns = {
+        "data set": "dataset",
+        "network": lambda row: TITLES[row.network],
+        name: lambda row: RANDOM if row.setting == RANDOM else shown(row.setting),
+        "accuracy": lambda row: score(row, printed(row)),
+        "against random": gained,
+        "won-lost": won_lost,
+        "seconds": duration,
+        "steps": lambda row: f"{row.steps:.0f}",
     }
-    return {
-        "gain": statistics.fmean(gains),
-        "gain_deviation": deviation(gains),
-        "wins": sum(gain > 0 for gain in gains),
-        "losses": sum(gain < 0 for gain in gains),
-        **ratios,
-    }
+    return listed(title, rows, columns, left=3, notes=(*notes(rows), *more))
 
 
 def levels(records, name):
@@ -205,48 +186,42 @@ def levels(records, name):
     Returns:
         A dict {title: {start: {setting: accuracies in %}}}.
     """
-    panels = {}
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        starts = grouped(members, "strategy")
-        warm = {
-            value: [100 * record["accuracy"][-1] for record in found]
-            for value, found in grouped(starts.get("warm", []), name).items()
-        }
-        random = [100 * record["accuracy"][-1] for record in starts.get("random", [])]
-        panels[f"{TITLES[network]}, {dataset}"] = {"warm": warm} | (
-            {"random": dict.fromkeys(warm, random)} if random else {}
-        )
-    return panels
+    found = {}
+    for (dataset, network), members in each(map(at_stage, records), "dataset", "network"):
+        starts = dict(each(members, "strategy"))
+        panel = found[f"{TITLES[network]}, {dataset}"] = {"warm": {}}
+        if "warm" in starts:
+            warm = each(starts["warm"], name)
+            panel["warm"] = {value: hundredfold(same["accuracy"]) for value, same in warm}
+        if "random" in starts:
+            panel["random"] = dict.fromkeys(
+                panel["warm"], hundredfold(starts["random"]["accuracy"])
+            )
+    return found
 
 
-def score(row, printed=None, best=False):
+def score(row, printed=None):
     """A cell: accuracy in %, the paper's beside it; "°" where not every run reached its goal.
 
     Args:
-        row: as `measured`, or None for a missing one.
+        row: of `measured`, or None for a missing one.
         printed: (mean, deviation) in the paper, shares of 1, or None.
-        best: whether it is the best of its row.
     """
     published = "" if printed is None else percent(*printed)
     if row is None:
-        return Cell("-", published)
-    return Cell(percent(row["mean"], row["deviation"]), published, best, missed(row))
-
-
-def missed(row):
-    """The mark of a setting in which some run did not reach its goal."""
-    return "" if row["reached"] == 1 else "°"
+        return Cell(MISSING, published)
+    mark = "" if row.reached == 1 else "°"
+    return Cell(percent(row.mean, row.deviation), published, mark=mark)
 
 
 def duration(row):
     """Seconds of training as text: "12.5 ± 0.3"."""
-    spread = row["seconds_deviation"]
-    return f"{row['seconds']:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+    return number(row.seconds, row.seconds_deviation)
 
 
 def foreign(rows, network="resnet18", optimizer="sgd"):
     """A note that the printed numbers are another network's, or another optimizer's, if so."""
-    if all((row["network"], row["optimizer"]) == (network, optimizer) for row in rows):
+    if all((row.network, row.optimizer) == (network, optimizer) for row in rows.itertuples()):
         return ()
     return (f"Printed beside: {TITLES[network]} trained by {optimizer}, on all examples.",)
 
@@ -255,35 +230,29 @@ def notes(rows):
     """What the numbers are, which runs did not reach their goal, and what the paper has otherwise.
 
     Args:
-        rows: list of what `measured` returns.
+        rows: what `measured` returns.
 
     Returns:
         A tuple of paragraphs.
     """
-    if not rows:
+    if rows.empty:
         return ()
     found = [
         "Accuracy in % on the third of the examples that is held out, mean ± standard deviation "
         f"over {seeds_of(rows)}. Seconds are of training alone."
     ]
-    missing = [row for row in rows if row["reached"] < 1]
-    if missing:
-        low = min(row["train_accuracy"] for row in missing)
+    missing = rows[rows["reached"] < 1]
+    if len(missing):
         found.append(
             f"° not every run reached 99 % training accuracy: {len(missing)} of {len(rows)} "
-            f"settings, lowest mean {percent(low)} %. Those stages ended with the patience or at "
-            "the limit of epochs."
+            f"settings, lowest mean {percent(min(missing['train_accuracy']))} %. Those stages "
+            "ended with the patience or at the limit of epochs."
         )
-    rates = dict.fromkeys(f"{row['optimizer']} at {row['learning_rate']:g}" for row in rows)
+    pairs = zip(rows["optimizer"], rows["learning_rate"], strict=True)
+    rates = dict.fromkeys(f"{optimizer} at {rate:g}" for optimizer, rate in pairs)
     found.append(f"Trained by {', '.join(rates)}. The paper's learning rate is 0.001.")
     paper = dataclasses.asdict(WarmStartRun("", "", ""))
-    differs = {
-        wording.format("all" if row[name] is None else row[name]): None
-        for name, wording in DESIGN.items()
-        for row in rows
-        if row[name] != paper[name]
-    }
-    return (*found, f"Other than in the paper: {', '.join(differs)}.") if differs else tuple(found)
+    return (*found, *differences(rows, DESIGN, lambda row: paper))
 
 
 DESIGN = {

@@ -8,32 +8,19 @@ Published as a picture only: both reach the same training accuracy, the warm sta
 accuracy. "Test" is what is held out of the training split, as everywhere in the paper.
 """
 
-import itertools
-
 from experiments.engine.experiment import Experiment
 from experiments.papers.ash2020 import common
-from experiments.report.statistics import grouped
+from experiments.report.pictures import drawing, panels
+from experiments.report.statistics import each
 
 KINDS = {"train_curves": "training accuracy", "accuracy_curves": "held-out accuracy"}
 
 
 def runs(settings):
     """Both starts for every data set, network and seed."""
-    cells = itertools.product(
-        settings.dataset, settings.network, range(settings.seeds), ("random", "warm")
-    )
-    return [
-        common.run(
-            settings,
-            dataset=dataset,
-            network=network,
-            seed=seed,
-            strategy=strategy,
-            goal=None,
-            curves=True,
-        )
-        for dataset, network, seed, strategy in cells
-    ]
+    common_to_both = {"goal": None, "curves": True}
+    starts = [{"strategy": name} | common_to_both for name in ("random", "warm")]
+    return common.runs(settings, starts)
 
 
 def summarize(records):
@@ -48,36 +35,30 @@ def tables(rows):
 
 def figures(records):
     """Training and held-out accuracy over epochs."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {
-            f"{common.TITLES[network]}, {dataset}: {KINDS[kind]}": {
-                strategy: _course(found, kind)
-                for strategy, found in grouped(members, "strategy").items()
-            }
-            for (dataset, network), members in grouped(records, "dataset", "network").items()
-            for kind in KINDS
+    points = [
+        {
+            "panel": f"{common.TITLES[network]}, {dataset}: {name}",
+            "start": run["strategy"],
+            "epoch": epoch,
+            "accuracy": 100 * accuracy,
         }
-        return plots.lines(panels, "epoch", "accuracy [%]")
-
+        for (dataset, network), members in each(records, "dataset", "network")
+        for kind, name in KINDS.items()
+        for run in members.to_dict("records")
+        for epoch, accuracy in _course(run, kind)
+    ]
+    found = panels(points, "panel", "start", "epoch", "accuracy")
     caption = (
         "The warm start has half of the data in the first half of its epochs, and all of it from "
         "then on. The random start begins where that does."
     )
-    return {"warm_figure1": (caption, draw)}
+    return {"warm_figure1": (caption, drawing("lines", found, "epoch", "accuracy [%]"))}
 
 
-def _course(records, kind):
-    """{epoch: accuracies of the runs}, the last stage of every start at the same epochs."""
-    whole = records[0]["max_epochs"]
-    courses = [[value for stage in record[kind] for value in stage] for record in records]
-    first = 2 * whole - len(courses[0]) + 1
-    return {
-        first + place: [100 * value for value in values]
-        for place, values in enumerate(zip(*courses, strict=True))
-    }
+def _course(run, kind):
+    """(epoch, accuracy), the last stage of every start at the same epochs."""
+    course = [value for stage in run[kind] for value in stage]
+    return enumerate(course, start=2 * run["max_epochs"] - len(course) + 1)
 
 
 EXPERIMENT = Experiment(

@@ -8,11 +8,11 @@ Published as a picture only; which shares it shows cannot be read, these are our
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common
+from experiments.report.pictures import drawing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +26,8 @@ class Settings(common.Settings):
 
 def runs(settings):
     """The random start and a warm one for each share."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
-    specs = []
-    for dataset, network, seed in cells:
-        chosen = {"dataset": dataset, "network": network, "seed": seed}
-        specs.append(common.run(settings, **chosen, strategy="random", first=0.5))
-        specs += [
-            common.run(settings, **chosen, strategy="warm", first=first) for first in settings.first
-        ]
-    return specs
+    warm = [{"strategy": "warm", "first": share} for share in settings.first]
+    return common.runs(settings, [{"strategy": "random", "first": 0.5}, *warm])
 
 
 def summarize(records):
@@ -50,14 +43,9 @@ def tables(rows):
 
 def figures(records):
     """Accuracy against the share, random initialisation as a level line."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = common.levels(records, "first")
-        return plots.lines(panels, "share of the data in the first stage", "accuracy [%]")
-
+    axes = ("share of the data in the first stage", "accuracy [%]")
     caption = "Accuracy after training on all of the data, over the share the first stage had."
+    draw = drawing("lines", common.levels(records, "first"), *axes)
     return {"warm_figure10": (caption, draw)}
 
 

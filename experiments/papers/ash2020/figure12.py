@@ -10,13 +10,14 @@ factors are illegible (those here are ours): a slight gain over the rounds.
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common, networks
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, each, first, percent, summary
+from experiments.report.tables import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,97 +32,60 @@ class Settings(common.Settings):
 
 def runs(settings):
     """One run a data set, network, seed and factor."""
-    return [
-        common.run(
-            settings,
-            scheme="repeat",
-            strategy="shrink_perturb",
-            dataset=dataset,
-            network=network,
-            seed=seed,
-            shrink=shrink,
-        )
-        for dataset in settings.dataset
-        for network in settings.network
-        for seed in range(settings.seeds)
-        for shrink in settings.shrink
-    ]
+    start = {"scheme": "repeat", "strategy": "shrink_perturb"}
+    return common.runs(settings, [start | {"shrink": shrink} for shrink in settings.shrink])
 
 
 def summarize(records):
     """Accuracy after the first and the last round, and the gain between them, for each factor."""
-    found = []
-    for (dataset, network, shrink), group in grouped(
-        records, "dataset", "network", "shrink"
-    ).items():
-        first, last = ([run["accuracy"][place] for run in group] for place in (0, -1))
-        gains = [after - before for before, after in zip(first, last, strict=True)]
-        found.append(
-            {
-                "dataset": dataset,
-                "network": network,
-                "shrink": shrink,
-                "perturb": group[0]["perturb"],
-                "seeds": len(group),
-                "rounds": len(group[0]["accuracy"]),
-                "first": statistics.fmean(first),
-                "first_deviation": deviation(first),
-                "last": statistics.fmean(last),
-                "last_deviation": deviation(last),
-                "gain": statistics.fmean(gains),
-                "gain_deviation": deviation(gains),
-                "not_reached": sum(run["converged"].count(False) for run in group),
-            }
-        )
-    return found
+    runs = []
+    for run in records:
+        begin, *_, end = accuracies = run["accuracy"]
+        run = run | {"begin": begin, "end": end, "rise": end - begin, "rounds": len(accuracies)}
+        runs.append(run | {"not_reached": run["converged"].count(False)})
+    columns: dict = {"perturb": first, "rounds": first, "not_reached": sum}
+    for name in ("begin", "rise"):
+        columns |= {name: fmean, f"{name}_deviation": (name, deviation)}
+    return summary(runs, ("dataset", "network", "shrink"), score="end", **columns)
 
 
 def tables(rows):
     """One table a data set, one row a factor."""
     made = []
-    for (dataset, network), group in grouped(rows, "dataset", "network").items():
-        body = [
-            (
-                f"{row['shrink']:g}",
-                percent(row["first"], row["first_deviation"]),
-                percent(row["last"], row["last_deviation"]),
-                percent(row["gain"], row["gain_deviation"], signed=True),
-                f"{row['not_reached']} of {row['rounds'] * row['seeds']}",
-            )
-            for row in group
-        ]
-        one = group[0]
-        header = ("shrink", "round 1 [%]", f"round {one['rounds']} [%]", "gain", "not reached")
+    for (dataset, network), group in each(rows, "dataset", "network"):
+        one = group.iloc[0]
+        columns = {
+            "shrink": lambda row: f"{row.shrink:g}",
+            "round 1 [%]": lambda row: percent(row.begin, row.begin_deviation),
+            f"round {one.rounds} [%]": lambda row: percent(row.mean, row.deviation),
+            "gain": lambda row: percent(row.rise, row.rise_deviation, signed=True),
+            "not reached": lambda row: f"{row.not_reached} of {row.rounds * row.seeds}",
+        }
         note = (
-            f"Held-out accuracy, perturb {one['perturb']:g}; mean ± standard deviation over "
-            f"{one['seeds']} seeds. Gain in points, of the same run. Not reached: rounds that "
+            f"Held-out accuracy, perturb {one.perturb:g}; mean ± standard deviation over "
+            f"{one.seeds} seeds. Gain in points, of the same run. Not reached: rounds that "
             "ended below the goal of training accuracy."
         )
         title = f"Figure 12: {network} on {dataset}, one data set again and again"
-        made.append(Table(title, header, tuple(body), notes=(note,)))
+        made.append(listed(title, group, columns, notes=(note,)))
     return made
 
 
 def figures(records):
     """Accuracy and time of each round, one row a data set."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = {
-            f"{network} on {dataset}": {
-                f"shrink {shrink:g}": {
-                    "x": list(range(1, len(runs[0]["accuracy"]) + 1)),
-                    "accuracy": [run["accuracy"] for run in runs],
-                    "seconds": [run["train_seconds"] for run in runs],
-                }
-                for shrink, runs in grouped(group, "shrink").items()
+    panels = {
+        f"{network} on {dataset}": {
+            f"shrink {shrink:g}": {
+                "x": list(range(1, len(runs["accuracy"].iloc[0]) + 1)),
+                "accuracy": list(runs["accuracy"]),
+                "seconds": list(runs["train_seconds"]),
             }
-            for (dataset, network), group in grouped(records, "dataset", "network").items()
+            for shrink, runs in each(group, "shrink")
         }
-        return plots.stages(panels, x="round")
-
-    return {"warm_figure12": ("Held-out accuracy and time of each round on the same data.", draw)}
+        for (dataset, network), group in each(records, "dataset", "network")
+    }
+    caption = "Held-out accuracy and time of each round on the same data."
+    return {"warm_figure12": (caption, drawing("stages", panels, x="round"))}
 
 
 EXPERIMENT = Experiment(

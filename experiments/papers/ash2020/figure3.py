@@ -12,14 +12,15 @@ Figure 33 does not say which measures it has: Spearman's rank correlation is our
 
 import dataclasses
 import itertools
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common
 from experiments.papers.ash2020.networks import NETWORKS
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, frame, mean, number, percent
+from experiments.report.tables import listed
 
 MEASURES = {"correlation": "Pearson's", "rank_correlation": "Spearman's"}
 
@@ -38,24 +39,16 @@ class Settings(common.Settings):
 
 def runs(settings):
     """A random start for each batch size and rate, a warm one for each two of them."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
     ways = list(itertools.product(settings.batch_sizes, settings.learning_rates))
-    specs = []
-    for (dataset, network, seed), (batch, rate) in itertools.product(cells, ways):
-        chosen = {"dataset": dataset, "network": network, "seed": seed}
-        chosen |= {"batch_size": batch, "learning_rate": rate}
-        specs.append(common.run(settings, **chosen, strategy="random"))
-        specs += [
-            common.run(
-                settings,
-                **chosen,
-                strategy="warm",
-                first_batch_size=first_batch,
-                first_learning_rate=first_rate,
-            )
-            for first_batch, first_rate in ways
+    starts = []
+    for batch, rate in ways:
+        way = {"batch_size": batch, "learning_rate": rate}
+        starts.append(way | {"strategy": "random"})
+        starts += [
+            way | {"strategy": "warm", "first_batch_size": batch, "first_learning_rate": rate}
+            for batch, rate in ways
         ]
-    return specs
+    return common.runs(settings, starts)
 
 
 def summarize(records):
@@ -65,142 +58,110 @@ def summarize(records):
     setting of their network, "equal_time" is the mean time they took over that of this setting.
     """
     rows = []
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        starts = grouped(members, "strategy")
-        best = _best(starts.get("random", []))
+    for (dataset, network), members in each(map(common.at_stage, records), "dataset", "network"):
+        starts = dict(each(members, "strategy"))
+        best = _best(starts["random"]) if "random" in starts else None
         for start, found in starts.items():
-            accuracy = [record["accuracy"][-1] for record in found]
+            accuracy = list(found["accuracy"])
             row = {"dataset": dataset, "network": network, "start": start, "runs": len(found)}
-            row |= {"mean": statistics.fmean(accuracy), "highest": max(accuracy)}
-            row["seconds"] = statistics.fmean(record["train_seconds"][-1] for record in found)
-            row["reached"] = statistics.fmean(record["converged"][-1] for record in found)
+            row |= {"mean": fmean(accuracy), "highest": max(accuracy)}
+            row["seconds"] = fmean(found["train_seconds"])
+            row["reached"] = fmean(found["converged"])
             if start == "warm":
-                row |= _trends(found) | (_equals(found, best) if best else {})
+                row |= {f"trend_{name}": _trend(found[name], accuracy) for name in MEASURES}
+                row |= _equals(found, *best) if best else {}
             rows.append(row)
-    return rows
+    trends = [f"trend_{name}" for name in MEASURES]
+    place = ["dataset", "network", "start", "runs"]
+    scores = ["mean", "highest", "seconds", "reached"]
+    return frame(rows, [*place, *scores, *trends, "equals", "equal_time"])
 
 
-def _best(records):
-    """(accuracy, seconds) of the random setting with the highest mean accuracy, or None."""
-    means = [
-        (
-            statistics.fmean(record["accuracy"][-1] for record in found),
-            statistics.fmean(record["train_seconds"][-1] for record in found),
-        )
-        for found in grouped(records, "batch_size", "learning_rate").values()
-    ]
-    return max(means, default=None)
+def _best(runs):
+    """(accuracy, seconds) of the random setting with the highest mean accuracy."""
+    return max(
+        (fmean(same["accuracy"]), fmean(same["train_seconds"]))
+        for _, same in each(runs, "batch_size", "learning_rate")
+    )
 
 
-def _equals(records, best):
-    accuracy, seconds = best
-    times = [r["train_seconds"][-1] / seconds for r in records if r["accuracy"][-1] >= accuracy]
-    return {"equals": len(times), "equal_time": statistics.fmean(times) if times else None}
+def _equals(runs, accuracy, seconds):
+    equal = runs[runs["accuracy"] >= accuracy]
+    return {"equals": len(equal), "equal_time": mean([t / seconds for t in equal["train_seconds"]])}
 
 
-def _trends(records):
-    """How accuracy goes with each measure of correlation, over the runs: Spearman's."""
-    accuracy = [record["accuracy"][-1] for record in records]
-    return {
-        f"trend_{name}": _rank_correlation([record[name] for record in records], accuracy)
-        for name in MEASURES
-    }
-
-
-def _rank_correlation(x, y):
-    """Spearman's, or None where one of the two does not vary."""
+def _trend(x, y):
+    """Spearman's rank correlation over the runs, or None where one of the two does not vary."""
     if len(set(x)) < 2 or len(set(y)) < 2:
         return None
     from scipy import stats
 
-    return float(stats.spearmanr(x, y).statistic)
+    return float(stats.spearmanr(list(x), y).statistic)
 
 
 def tables(rows):
     """All settings of a start together."""
-    header = ("data set", "network", "start", "runs", "mean", "highest", "seconds", "reached")
-    body = [
-        (
-            row["dataset"],
-            common.TITLES[row["network"]],
-            row["start"],
-            str(row["runs"]),
-            percent(row["mean"]),
-            percent(row["highest"]),
-            f"{row['seconds']:.1f}",
-            percent(row["reached"]),
-        )
-        for row in rows
-    ]
+    place = {"data set": "dataset", "network": lambda row: common.TITLES[row.network]}
+    scores = {
+        "start": "start",
+        "runs": "runs",
+        "mean": lambda row: percent(row.mean),
+        "highest": lambda row: percent(row.highest),
+        "seconds": lambda row: f"{row.seconds:.1f}",
+        "reached": lambda row: percent(row.reached),
+    }
     notes = (
         "Accuracy in % on the third of the examples that is held out, over all batch sizes, "
         "learning rates and seeds; seconds of training on all of the data; % of the runs that "
         "reached 99 % training accuracy.",
     )
-    warm = [row for row in rows if row["start"] == "warm"]
-    answers = [
-        (
-            row["dataset"],
-            common.TITLES[row["network"]],
-            f"{row['equals']} of {row['runs']}" if "equals" in row else "-",
-            f"{row['equal_time']:.2f}" if row.get("equal_time") else "-",
-            *(_signed(row[f"trend_{name}"]) for name in MEASURES),
-        )
-        for row in warm
-    ]
-    asked = ("data set", "network", "lose nothing", "their time", *MEASURES.values())
+    answers = {
+        "lose nothing": lambda row: "-" if row.equals is None else f"{row.equals} of {row.runs}",
+        "their time": lambda row: number(row.equal_time or None, form=".2f"),
+        "Pearson's": lambda row: number(row.trend_correlation, form="+.2f"),
+        "Spearman's": lambda row: number(row.trend_rank_correlation, form="+.2f"),
+    }
     explained = (
         "Warm starts that are at least as accurate as the best random setting is in the mean, and "
         "how long they take over that one. Then how accuracy goes with the correlation between "
         "the weights before and after the second stage, over all warm runs (rank correlation; "
         "negative: those that remember more are worse).",
     )
+    warm = rows[rows["start"] == "warm"]
     return [
-        Table("Figure 3: all settings", header, tuple(body), left=3, notes=notes),
-        Table("Figures 3, 11 and 33", asked, tuple(answers), left=2, notes=explained),
+        listed("Figure 3: all settings", rows, place | scores, left=3, notes=notes),
+        listed("Figures 3, 11 and 33", warm, place | answers, left=2, notes=explained),
     ]
-
-
-def _signed(value):
-    return "-" if value is None else f"{value:+.2f}"
 
 
 def figures(records):
     """Accuracy against time, and against the correlation of the weights."""
-
-    def panels(value, members):
-        return {
-            f"{common.TITLES[network]}, {dataset}": {
-                start: [(value(record), 100 * record["accuracy"][-1]) for record in same]
-                for start, same in grouped(found, "strategy").items()
-            }
-            for (dataset, network), found in grouped(members, "dataset", "network").items()
-        }
-
-    def times():
-        from keras_reinit.analysis import plots
-
-        found = panels(lambda record: record["train_seconds"][-1], records)
-        return plots.clouds(found, "seconds on all of the data", "accuracy [%]")
-
-    def memories(name):
-        def draw():
-            from keras_reinit.analysis import plots
-
-            warm = [record for record in records if record["strategy"] == "warm"]
-            found = panels(lambda record: record[name], warm)
-            return plots.clouds(found, f"{MEASURES[name]} correlation", "accuracy [%]")
-
-        return draw
-
-    found = {"warm_figure3": ("Accuracy over the time of training; one point a run.", times)}
-    if all(record["strategy"] == "random" for record in records):
-        return found
+    runs = list(map(common.at_stage, records))
+    warm = [run for run in runs if run["strategy"] == "warm"]
     of_weights = "Accuracy of warm starts over the correlation of their weights before and after."
-    return found | {
-        "warm_figure11": (of_weights, memories("correlation")),
-        "warm_figure33": (of_weights, memories("rank_correlation")),
+    found = {
+        "warm_figure3": (
+            "Accuracy over the time of training; one point a run.",
+            _clouds(runs, "train_seconds", "seconds on all of the data"),
+        )
     }
+    names = {"warm_figure11": "correlation", "warm_figure33": "rank_correlation"}
+    return found | {
+        key: (of_weights, _clouds(warm, name, f"{MEASURES[name]} correlation"))
+        for key, name in names.items()
+        if warm
+    }
+
+
+def _clouds(runs, name, x):
+    panels = {
+        f"{common.TITLES[network]}, {dataset}": {
+            start: [(v, 100 * a) for v, a in zip(same[name], same["accuracy"], strict=True)]
+            for start, same in each(members, "strategy")
+        }
+        for (dataset, network), members in each(runs, "dataset", "network")
+    }
+    return drawing("clouds", panels, x, "accuracy [%]")
 
 
 EXPERIMENT = Experiment(

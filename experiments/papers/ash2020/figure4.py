@@ -9,13 +9,14 @@ keeps the network of every fifth epoch; how many there are is ours.
 """
 
 import dataclasses
-import itertools
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common
-from experiments.report.statistics import grouped
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import percent
+from experiments.report.tables import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,56 +30,36 @@ class Settings(common.Settings):
 
 def runs(settings):
     """The random start, and a warm one after each number of epochs."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
-    specs = []
-    for dataset, network, seed in cells:
-        chosen = {"dataset": dataset, "network": network, "seed": seed}
-        specs.append(common.run(settings, **chosen, strategy="random", first_epochs=None))
-        specs += [
-            common.run(settings, **chosen, strategy="warm", first_epochs=epochs)
-            for epochs in settings.first_epochs
-        ]
-    return specs
+    warm = [{"strategy": "warm", "first_epochs": epochs} for epochs in settings.first_epochs]
+    return common.runs(settings, [{"strategy": "random", "first_epochs": None}, *warm])
 
 
 def summarize(records):
     """One row a number of epochs: after the first stage, and after all of the data."""
-    rows = common.against_random(records, lambda record: record["first_epochs"])
-    halves = grouped(records, "dataset", "network", "first_epochs")
-    for row in rows:
-        if row["start"] == "other":
-            found = halves[row["dataset"], row["network"], row["setting"]]
-            row["first_accuracy"] = common.measured(found, stage=0)["mean"]
-    return rows
+    staged = [run | {"first_accuracy": run["accuracy"][0]} for run in records]
+    return common.against_random(staged, lambda run: run["first_epochs"], first_accuracy=fmean)
 
 
 def tables(rows):
     """The damage, and where the first stage stood."""
-    table = common.listing("Figure 4: epochs of the first stage", rows, "first epochs")
-    header = ("data set", "network", "first epochs", "accuracy then")
-    body = [
-        (
-            row["dataset"],
-            common.TITLES[row["network"]],
-            str(row["setting"]),
-            f"{100 * row['first_accuracy']:.1f}",
-        )
-        for row in rows
-        if "first_accuracy" in row
+    columns = {
+        "data set": "dataset",
+        "network": lambda row: common.TITLES[row.network],
+        "first epochs": "setting",
+        "accuracy then": lambda row: percent(row.first_accuracy),
+    }
+    warm = rows[rows["setting"] != common.RANDOM]
+    return [
+        common.listing("Figure 4: epochs of the first stage", rows, "first epochs"),
+        listed("After the first stage, on half of the data", warm, columns, left=3),
     ]
-    return [table, Table("After the first stage, on half of the data", header, tuple(body), left=3)]
 
 
 def figures(records):
     """Accuracy against the epochs of the first stage, random initialisation as a level line."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        panels = common.levels(records, "first_epochs")
-        return plots.lines(panels, "epochs on half of the data", "accuracy [%]")
-
+    axes = ("epochs on half of the data", "accuracy [%]")
     caption = "Accuracy after training on all of the data, over the epochs of the first stage."
+    draw = drawing("lines", common.levels(records, "first_epochs"), *axes)
     return {"warm_figure4": (caption, draw)}
 
 

@@ -11,14 +11,15 @@ ones; shrinking and perturbing balances them.
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common
 from experiments.papers.ash2020.gradient_norms_run import GradientNormsRun
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, number, percent, summary
+from experiments.report.tables import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,89 +34,60 @@ class Settings(common.Settings):
 
 def runs(settings):
     """One run a data set, network and seed."""
-    return common.run_each(settings, GradientNormsRun)
+    return common.runs(settings, [{}], GradientNormsRun)
 
 
 def summarize(records):
     """The norms at the beginning of the second phase, and their ratio, for each start."""
-    found = []
-    for (dataset, network), group in grouped(records, "dataset", "network").items():
-        for place, start in enumerate(group[0]["starts"]):
-            old, new = ([run[kind][place][0] for run in group] for kind in ("old", "new"))
-            ratios = [after / before for before, after in zip(old, new, strict=True)]
-            found.append(
-                {
-                    "dataset": dataset,
-                    "network": network,
-                    "start": start,
-                    "seeds": len(group),
-                    "old": statistics.fmean(old),
-                    "new": statistics.fmean(new),
-                    "ratio": statistics.fmean(ratios),
-                    "ratio_deviation": deviation(ratios),
-                    "first_accuracy": statistics.fmean(run["first_accuracy"] for run in group),
-                    "train_accuracy": statistics.fmean(
-                        run["train_accuracy"][place] for run in group
-                    ),
-                }
-            )
-    return found
+    runs = []
+    for run in records:
+        for place, start in enumerate(run["starts"]):
+            old, new = (run[kind][place][0] for kind in ("old", "new"))
+            trained = run["train_accuracy"][place]
+            norms = {"old": old, "new": new, "ratio": new / old, "train_accuracy": trained}
+            runs.append(run | {"start": start} | norms)
+    columns = dict.fromkeys(("old", "new", "first_accuracy", "train_accuracy"), fmean)
+    return summary(runs, ("dataset", "network", "start"), score="ratio", **columns)
 
 
 def tables(rows):
     """One table a data set, one row a start."""
+    columns = {
+        "start": "start",
+        "old examples": lambda row: f"{row.old:.3g}",
+        "new examples": lambda row: f"{row.new:.3g}",
+        "new / old": lambda row: number(row.mean, row.deviation, ".2f"),
+        "train [%]": lambda row: percent(row.train_accuracy),
+    }
     made = []
-    for (dataset, network), group in grouped(rows, "dataset", "network").items():
-        body = [
-            (
-                row["start"],
-                f"{row['old']:.3g}",
-                f"{row['new']:.3g}",
-                _spread(row["ratio"], row["ratio_deviation"]),
-                percent(row["train_accuracy"]),
-            )
-            for row in group
-        ]
-        one = group[0]
+    for (dataset, network), group in each(rows, "dataset", "network"):
+        one = group.iloc[0]
         note = (
             "Norms before the first step on all examples, means over "
-            f"{one['seeds']} seeds; ratio ± standard deviation. Train: after the last epoch on all "
-            f"examples; the first phase ended at {percent(one['first_accuracy'])} %."
+            f"{one.seeds} seeds; ratio ± standard deviation. Train: after the last epoch on all "
+            f"examples; the first phase ended at {percent(one.first_accuracy)} %."
         )
-        header = ("start", "old examples", "new examples", "new / old", "train [%]")
         title = f"Figure 5: gradient norms, {network} on {dataset}"
-        made.append(Table(title, header, tuple(body), notes=(note,)))
+        made.append(listed(title, group, columns, notes=(note,)))
     return made
-
-
-def _spread(mean, spread):
-    return f"{mean:.2f}" + ("" if spread is None else f" ± {spread:.2f}")
 
 
 def figures(records):
     """One picture a data set, one panel a start."""
-
-    def draw(group):
-        from keras_reinit.analysis import plots
-
-        return plots.gradient_norms(
-            {
-                start: {
-                    "epochs": list(range(len(group[0]["old"][place]))),
-                    "old": [run["old"][place] for run in group],
-                    "new": [run["new"][place] for run in group],
-                }
-                for place, start in enumerate(group[0]["starts"])
+    found = {}
+    for (dataset, network), group in each(records, "dataset", "network"):
+        panels = {
+            start: {
+                "epochs": list(range(len(group["old"].iloc[0][place]))),
+                "old": [norms[place] for norms in group["old"]],
+                "new": [norms[place] for norms in group["new"]],
             }
-        )
-
-    return {
-        f"warm_figure5_{dataset}_{network}": (
-            f"{network}: gradient norms of old and new examples of {dataset}.",
-            lambda group=group: draw(group),
-        )
-        for (dataset, network), group in grouped(records, "dataset", "network").items()
-    }
+            for place, start in enumerate(group["starts"].iloc[0])
+        }
+        caption = f"{network}: gradient norms of old and new examples of {dataset}."
+        draw = drawing("gradient_norms", panels)
+        found[f"warm_figure5_{dataset}_{network}"] = (caption, draw)
+    return found
 
 
 EXPERIMENT = Experiment(

@@ -11,14 +11,14 @@ biases suffers below 0.6, a ResNet from extreme factors only.
 """
 
 import dataclasses
-import statistics
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common, networks
 from experiments.papers.ash2020.shrinking_run import ShrinkingRun
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import each, percent, summary
+from experiments.report.tables import MISSING, crossed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,67 +36,55 @@ class Settings(common.Settings):
 
 def runs(settings):
     """One run a data set, network and seed."""
-    return common.run_each(settings, ShrinkingRun)
+    return common.runs(settings, [{}], ShrinkingRun)
 
 
 def summarize(records):
     """Mean accuracy for each data set, network and factor."""
-    return [
-        {
-            "dataset": dataset,
-            "network": network,
-            "shrink": shrink,
-            "seeds": len(group),
-            "mean": statistics.fmean(run["accuracy"][place] for run in group),
-            "deviation": deviation([run["accuracy"][place] for run in group]),
-            "train_accuracy": min(run["train_accuracy"] for run in group),
-        }
-        for (dataset, network), group in grouped(records, "dataset", "network").items()
-        for place, shrink in enumerate(group[0]["shrink"])
+    runs = [
+        run | {"shrink": shrink, "accuracy": accuracy}
+        for run in records
+        for shrink, accuracy in zip(run["shrink"], run["accuracy"], strict=True)
     ]
+    place = ("dataset", "network", "shrink")
+    return summary(runs, place, score="accuracy", train_accuracy=min)
 
 
 def tables(rows):
     """One table a data set, one row a factor, one column a network."""
     made = []
-    for dataset, group in grouped(rows, "dataset").items():
-        columns = grouped(group, "network")
-        body = [
-            (f"{shrink:g}", *(percent(row["mean"], row["deviation"]) for row in same))
-            for shrink, same in sorted(grouped(group, "shrink").items(), reverse=True)
-        ]
+    lines = {"shrink": ("shrink", "{:g}".format)}
+    for dataset, group in each(rows, "dataset"):
+        networks = {name: same.iloc[0] for name, same in each(group, "network")}
         reached = ", ".join(
-            f"{network} {percent(same[0]['train_accuracy'])}" for network, same in columns.items()
+            f"{name} {percent(row.train_accuracy)}" for name, row in networks.items()
         )
         note = (
-            f"Mean ± standard deviation over {group[0]['seeds']} seeds. Lowest training accuracy "
-            f"before shrinking, in %: {reached}."
+            f"Mean ± standard deviation over {group['seeds'].iloc[0]} seeds. Lowest training "
+            f"accuracy before shrinking, in %: {reached}."
         )
         title = f"Figure 6: held-out accuracy in % on {dataset} after shrinking"
-        made.append(Table(title, ("shrink", *columns), tuple(body), notes=(note,)))
+        group = group.sort_values("shrink", ascending=False, kind="stable")
+        columns = list(networks)
+        made.append(crossed(title, group, lines, "network", columns, _cell, notes=(note,)))
     return made
+
+
+def _cell(row, _):
+    return MISSING if row is None else percent(row.mean, row.deviation)
 
 
 def figures(records):
     """One panel a data set."""
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        return plots.shrinking(
-            {
-                dataset: {
-                    network: {
-                        "shrink": same[0]["shrink"],
-                        "accuracy": [run["accuracy"] for run in same],
-                    }
-                    for network, same in grouped(group, "network").items()
-                }
-                for dataset, group in grouped(records, "dataset").items()
-            }
-        )
-
-    return {"warm_figure6": ("Held-out accuracy after all weights were shrunk.", draw)}
+    panels = {
+        dataset: {
+            network: {"shrink": same["shrink"].iloc[0], "accuracy": list(same["accuracy"])}
+            for network, same in each(group, "network")
+        }
+        for dataset, group in each(records, "dataset")
+    }
+    caption = "Held-out accuracy after all weights were shrunk."
+    return {"warm_figure6": (caption, drawing("shrinking", panels))}
 
 
 EXPERIMENT = Experiment(

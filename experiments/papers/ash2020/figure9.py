@@ -10,13 +10,13 @@ read: these are ours. `--shrink` has more of them.
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.ash2020 import common
-from experiments.report.statistics import grouped
-from experiments.report.tables import Table
+from experiments.report.pictures import drawing, panels
+from experiments.report.statistics import best, each
+from experiments.report.tables import crossed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,23 +41,23 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Random, warm and shrink-perturb starts for each pair of different sets and each share."""
-    cells = itertools.product(
-        settings.dataset, settings.network, range(settings.seeds), settings.first
+    warm = {"strategy": "warm", "shrink": 1.0, "perturb": 0.0}
+    factors = combinations(shrink=settings.shrink, perturb=settings.perturb)
+    starts = [warm, *({"strategy": "shrink_perturb"} | pair for pair in factors)]
+    cells = combinations(
+        dataset=settings.dataset,
+        network=settings.network,
+        seed=range(settings.seeds),
+        first=settings.first,
     )
-    starts = [{"strategy": "warm", "shrink": 1.0, "perturb": 0.0}] + [
-        {"strategy": "shrink_perturb", "shrink": shrink, "perturb": perturb}
-        for shrink, perturb in itertools.product(settings.shrink, settings.perturb)
-    ]
     specs = []
-    for dataset, network, seed, first in cells:
-        chosen = {"dataset": dataset, "network": network, "seed": seed, "first": first}
-        chosen |= {"scheme": "transfer", "source": None}
-        scratch = {"strategy": "random", "shrink": 1.0, "perturb": 0.0}
-        specs.append(common.run(settings, **chosen | scratch))
+    for cell in cells:
+        sources = [source for source in settings.source if source != cell["dataset"]]
+        cell |= {"scheme": "transfer", "source": None}
+        specs.append(common.run(settings, **cell | warm | {"strategy": "random"}))
         specs += [
-            common.run(settings, **chosen | start | {"source": source})
-            for source in settings.source
-            if source != dataset
+            common.run(settings, **cell | start | {"source": source})
+            for source in sources
             for start in starts
         ]
     return specs
@@ -65,86 +65,57 @@ def runs(settings):
 
 def summarize(records):
     """One row a pair of sets, share and start; a random start stands with every source."""
-    rows = []
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        sources = grouped(members, "source")
-        scratch = grouped(sources.pop(None, []), "first")
-        for source, found in sources.items():
-            for first, same in grouped(found, "first").items():
-                place = {"source": source, "dataset": dataset, "network": network, "first": first}
-                starts = {"random": scratch.get(first, [])} | _starts(same)
-                rows += [
-                    place | {"start": start} | common.measured(each)
-                    for start, each in starts.items()
-                    if each
-                ]
-    return rows
+    place = ("dataset", "network", "first")
+    random = [run for run in records if run["source"] is None]
+    others = [run for run in records if run["source"] is not None]
+    runs = []
+    for (source, *values), same in each(others, "source", *place):
+        scratch = [run for run in random if [run[name] for name in place] == values]
+        runs += [run | {"source": source} for run in scratch] + same.to_dict("records")
+    runs = [common.at_stage(run) | {"start": _start(run)} for run in runs]
+    return best(common.measured(runs, ("source", *place, "start")), "source", *place)
 
 
-def _starts(records):
-    """Records by the name of their start."""
-    found: dict = {}
-    for record in records:
-        name = "warm"
-        if record["strategy"] == "shrink_perturb":
-            name = f"{record['shrink']:g}, {record['perturb']:g}"
-        found.setdefault(name, []).append(record)
-    return found
+def _start(run):
+    between = run["strategy"] == "shrink_perturb"
+    return f"{run['shrink']:g}, {run['perturb']:g}" if between else run["strategy"]
 
 
 def tables(rows):
     """One table a pair of sets: a row a share, a column a start."""
     found = []
-    for place, members in grouped(rows, "source", "dataset", "network").items():
-        source, dataset, network = place
-        starts = list(dict.fromkeys(row["start"] for row in members))
-        body = []
-        for first, same in grouped(members, "first").items():
-            cells = {row["start"]: row for row in same}
-            best = max(row["mean"] for row in same)
-            scores = [
-                common.score(cells.get(start), best=cells.get(start, {}).get("mean") == best)
-                for start in starts
-            ]
-            body.append((f"{100 * first:g} %", *scores))
-        title = f"Figure 9: {common.TITLES[network]}, {source}, then {dataset}"
+    for (source, dataset, network), members in each(rows, "source", "dataset", "network"):
+        starts = list(members["start"].unique())
+        lines = {f"of {dataset}": ("first", lambda share: f"{100 * share:g} %")}
         notes = (
             "Starts other than random and warm: factor on the weights, factor on the fresh draw.",
             *common.notes(members),
         )
-        found.append(Table(title, (f"of {dataset}", *starts), tuple(body), notes=notes))
+        title = f"Figure 9: {common.TITLES[network]}, {source}, then {dataset}"
+        found.append(crossed(title, members, lines, "start", starts, _cell, notes=notes))
     return found
+
+
+def _cell(row, _):
+    return dataclasses.replace(common.score(row), best=row is not None and row.best)
 
 
 def figures(records):
     """Accuracy against the share of the second set, one picture for each scale of noise."""
-    scales = sorted({r["perturb"] for r in records if r["strategy"] == "shrink_perturb"})
-    return {
-        f"warm_figure9_noise_{scale:g}": (
-            f"Accuracy after pre-training, noise scale {scale:g}.",
-            _drawing(records, scale),
+    found = {}
+    for scale in sorted({r["perturb"] for r in records if r["strategy"] == "shrink_perturb"}):
+        kept = [r for r in records if r["strategy"] != "shrink_perturb" or r["perturb"] == scale]
+        drawn = panels(
+            summarize(kept).itertuples(),
+            panel=lambda row: f"{row.source}, then {row.dataset}",
+            line="start",
+            x="first",
+            y=lambda row: 100 * row.mean,
         )
-        for scale in scales
-    }
-
-
-def _drawing(records, scale):
-    def draw():
-        from keras_reinit.analysis import plots
-
-        kept = [
-            record
-            for record in records
-            if record["strategy"] != "shrink_perturb" or record["perturb"] == scale
-        ]
-        panels: dict = {}
-        for row in summarize(kept):
-            title = f"{row['source']}, then {row['dataset']}"
-            values = panels.setdefault(title, {}).setdefault(row["start"], {})
-            values[row["first"]] = [100 * row["mean"]]
-        return plots.lines(panels, "share of the second set", "accuracy [%]")
-
-    return draw
+        draw = drawing("lines", drawn, "share of the second set", "accuracy [%]")
+        caption = f"Accuracy after pre-training, noise scale {scale:g}."
+        found[f"warm_figure9_noise_{scale:g}"] = (caption, draw)
+    return found
 
 
 EXPERIMENT = Experiment(

@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common, networks, published
-from experiments.report.statistics import against_baseline, deviation, grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, each, first, percent, summary
+from experiments.report.tables import Cell, gained, listed
 
 ENDS = {"random": (0.0, 1.0), "warm": (1.0, 0.0)}  # as shrink and perturb would have them
 LEARNED = 0.6  # training accuracy below which a network counts as not to be trained
@@ -39,23 +40,12 @@ def runs(settings, last_layer=False):
         settings: `StreamSettings`.
         last_layer: whether the head alone is shrunk and perturbed.
     """
-    cells = itertools.product(
-        settings.dataset, settings.network, range(settings.seeds), starts(settings)
-    )
-    return [
-        common.run(
-            settings,
-            scheme="stream",
-            dataset=dataset,
-            network=network,
-            seed=seed,
-            strategy=strategy,
-            shrink=shrink,
-            perturb=perturb,
-            last_layer=last_layer and strategy == "shrink_perturb",
-        )
-        for dataset, network, seed, (strategy, shrink, perturb) in cells
-    ]
+    found = []
+    for strategy, shrink, perturb in starts(settings):
+        start = {"strategy": strategy, "shrink": shrink, "perturb": perturb, "scheme": "stream"}
+        start["last_layer"] = last_layer and strategy == "shrink_perturb"
+        found.append(start)
+    return common.runs(settings, found)
 
 
 def starts(settings):
@@ -84,38 +74,26 @@ def summarize(records):
         records: of runs of several stages.
 
     Returns:
-        A list of dicts: "dataset", "network", "start", "shrink", "perturb"; what
-        `against_baseline` says of the accuracy after the last stage; mean and deviation of the
-        seconds of all stages; the mean number of their optimizer steps; how many stages there were
-        and how many did not reach the goal; whether the network learned at all.
+        What `summary` says of the accuracy of each "start" after the last stage, and its "shrink"
+        and "perturb"; mean and deviation of the seconds of all stages; the mean number of their
+        optimizer steps; how many stages there were and how many did not reach the goal; whether the
+        network learned at all.
     """
-    rows = []
-    for (dataset, network), group in grouped(records, "dataset", "network").items():
-        by_start = grouped([record | {"start": start_of(record)} for record in group], "start")
-        scores = {
-            start: {run["seed"]: run["accuracy"][-1] for run in same}
-            for start, same in by_start.items()
-        }
-        for row in against_baseline(scores, baseline="random"):
-            same = by_start[row["method"]]
-            seconds = [sum(run["train_seconds"]) for run in same]
-            shrink, perturb = cell_of(same[0])
-            rows.append(
-                {"dataset": dataset, "network": network, "start": row.pop("method")}
-                | {"shrink": shrink, "perturb": perturb, **row}
-                | {
-                    "seconds": statistics.fmean(seconds),
-                    "seconds_deviation": deviation(seconds),
-                    "steps": statistics.fmean(sum(run["steps"]) for run in same),
-                    "stages": sum(len(run["converged"]) for run in same),
-                    "not_reached": sum(run["converged"].count(False) for run in same),
-                    "learned": all(run["train_accuracy"][-1] >= LEARNED for run in same),
-                    "examples": same[0]["samples"][-1],
-                    "optimizer": same[0]["optimizer"],
-                    "weight_decay": same[0]["weight_decay"],
-                }
-            )
-    return rows
+    runs = []
+    for run in records:
+        shrink, perturb = cell_of(run)
+        run = run | {"start": start_of(run), "shrink": shrink, "perturb": perturb}
+        run |= {"seconds": sum(run["train_seconds"]), "steps": sum(run["steps"])}
+        run |= {"stages": len(run["converged"]), "not_reached": run["converged"].count(False)}
+        run |= {"end": run["accuracy"][-1], "learned": run["train_accuracy"][-1] >= LEARNED}
+        runs.append(run | {"examples": run["samples"][-1]})
+    columns: dict = dict.fromkeys(
+        ("shrink", "perturb", "examples", "optimizer", "weight_decay"), first
+    )
+    columns |= {"seconds": fmean, "seconds_deviation": ("seconds", deviation), "steps": fmean}
+    columns |= {"stages": sum, "not_reached": sum, "learned": all}
+    place = ("dataset", "network", "start")
+    return summary(runs, place, score="end", baseline="random", **columns)
 
 
 def start_of(record):
@@ -138,69 +116,63 @@ def tables(rows, item):
         item: such as "Figure 13", for the title.
     """
     made = []
-    for (dataset, network), group in grouped(rows, "dataset", "network").items():
-        optimizer, decay = group[0]["optimizer"], group[0]["weight_decay"]
-        printed = {}
-        if optimizer == "adam" and not decay:
-            printed = published.stream(common.PRINTED.get(dataset, dataset), network)
-        scratch = next((row for row in group if row["start"] == "random"), None)
-        best = max((row["mean"] for row in group if row["learned"]), default=None)
-        body = [_line(row, printed, scratch, best) for row in group]
-        extra = f", weight decay {decay:g}" if decay else ""
-        made.append(
-            Table(
-                f"{item}: {network} on {dataset}, {optimizer}{extra}",
-                (
-                    "start",
-                    "accuracy [%]",
-                    "over random",
-                    "time [s]",
-                    "time, of random's",
-                    "steps, of random's",
-                    "not reached",
-                ),
-                tuple(body),
-                notes=_notes(group, printed),
-            )
-        )
+    for (dataset, network), group in each(rows, "dataset", "network"):
+        one, printed = group.iloc[0], {}
+        if one.optimizer == "adam" and not one.weight_decay:
+            printed = published.stream(common.printed(dataset), network)
+        extra = f", weight decay {one.weight_decay:g}" if one.weight_decay else ""
+        title = f"{item}: {network} on {dataset}, {one.optimizer}{extra}"
+        columns = _columns(group, printed)
+        made.append(listed(title, group, columns, notes=_notes(group, printed)))
     return made
 
 
-def _line(row, printed, scratch, best):
-    accuracy, minutes = printed.get((row["shrink"], row["perturb"]), (None, None))
-    share, of_steps = (
-        row[name] / scratch[name] if scratch else None for name in ("seconds", "steps")
-    )
-    published_share = minutes / printed[ENDS["random"]][1] if minutes else None
-    return (
-        row["start"],
-        Cell(
-            percent(row["mean"], row["deviation"]) if row["learned"] else "",
-            percent(accuracy) if accuracy else "",
-            best=row["learned"] and row["mean"] == best,
-            mark="*" if row.get("significant") else "",
-        ),
-        percent(row.get("gain"), row.get("gain_deviation"), signed=True) if row["learned"] else "",
-        common.duration(row) if row["learned"] else "",
-        Cell(
-            f"{share:.0%}" if share and row["learned"] else "",
-            f"{published_share:.0%}" if published_share else "",
-        ),
-        f"{of_steps:.0%}" if of_steps and row["learned"] else "",
-        f"{row['not_reached']} of {row['stages']}",
-    )
+def _columns(group, printed):
+    learned = group[group["learned"].astype(bool)]
+    highest = max(learned["mean"], default=None)
+    scratch = next((row for row in group.itertuples() if row.start == "random"), None)
+
+    def of_learned(function):
+        return lambda row: function(row) if row.learned else ""
+
+    def share(row, name):
+        return f"{getattr(row, name) / getattr(scratch, name):.0%}" if scratch else ""
+
+    def accuracy(row):
+        beside, _ = printed.get((row.shrink, row.perturb), (None, None))
+        return Cell(
+            percent(row.mean, row.deviation) if row.learned else "",
+            percent(beside) if beside else "",
+            best=row.learned and row.mean == highest,
+            mark="*" * bool(row.significant),
+        )
+
+    def time(row):
+        _, minutes = printed.get((row.shrink, row.perturb), (None, None))
+        beside = f"{minutes / printed[ENDS['random']][1]:.0%}" if minutes else ""
+        return Cell(share(row, "seconds") if row.learned else "", beside)
+
+    return {
+        "start": "start",
+        "accuracy [%]": accuracy,
+        "over random": of_learned(gained),
+        "time [s]": of_learned(common.duration),
+        "time, of random's": time,
+        "steps, of random's": of_learned(lambda row: share(row, "steps")),
+        "not reached": lambda row: f"{row.not_reached} of {row.stages}",
+    }
 
 
 def _notes(group, printed):
-    seeds = min(row["seeds"] for row in group)
+    seeds = min(group["seeds"])
     notes = [
-        f"After the last stage, of {group[0]['examples']} training examples; mean ± standard "
-        f"deviation over {seeds} seed{'s' * (seeds > 1)}. Starts: shrink / perturb. Over random: "
-        "points, paired by seed; * better by the exact one-sided sign test with Holm's correction, "
-        "5 % level. Time: training alone, all stages, on whatever machine; steps: of the "
-        "optimizer. Not reached: stages that ended below the goal of training accuracy."
+        f"After the last stage, of {group['examples'].iloc[0]} training examples; mean ± "
+        f"standard deviation over {seeds} seed{'s' * (seeds > 1)}. Starts: shrink / perturb. Over "
+        "random: points, paired by seed; * better by the exact one-sided sign test with Holm's "
+        "correction, 5 % level. Time: training alone, all stages, on whatever machine; steps: of "
+        "the optimizer. Not reached: stages that ended below the goal of training accuracy."
     ]
-    if not all(row["learned"] for row in group):
+    if not all(group["learned"]):
         notes.append(f"Blank: not to be trained (training accuracy below {LEARNED:.0%}).")
     if printed:
         notes.append("The published runs had all examples and five seeds.")
@@ -215,63 +187,47 @@ def figures(records, name):
         name: of the pictures, such as "figure2".
     """
     made = {}
-    for (dataset, network), group in grouped(records, "dataset", "network").items():
+    for (dataset, network), group in each(records, "dataset", "network"):
         title, key = f"{network} on {dataset}", f"{name}_{dataset}_{network}"
+        runs = group.to_dict("records")
         made[f"{key}_stages"] = (
             f"{title}: held-out accuracy and training time after each stage.",
-            lambda group=group: _stages(group),
+            drawing("stages", _stages(runs)),
         )
         made[f"{key}_grid"] = (
             f"{title}: held-out accuracy after the last stage, and time of all stages.",
-            lambda group=group: _grid(group),
+            drawing("heat_maps", _grid(runs), "perturb", "shrink"),
         )
     return made
 
 
-def _stages(records):
+def _stages(runs):
     """One row a perturbation: the two ends, and what lies between them."""
-    from keras_reinit.analysis import plots
-
-    ends = {name: same for name in ENDS if (same := _of(records, strategy=name))}
-    between = grouped(_of(records, strategy="shrink_perturb"), "perturb")
-    panels = {
-        f"perturb {perturb:g}": ends
-        | {f"shrink {shrink:g}": same for shrink, same in grouped(group, "shrink").items()}
-        for perturb, group in sorted(between.items())
-    }
-    return plots.stages(
-        {
-            title: {name: _course(same) for name, same in arms.items()}
-            for title, arms in (panels or {"": ends}).items()
-        }
-    )
-
-
-def _of(records, **values):
-    return [record for record in records if all(record[name] == values[name] for name in values)]
-
-
-def _course(records):
+    starts = dict(each(runs, "strategy"))
+    ends = {name: _course(starts[name]) for name in ENDS if name in starts}
+    if "shrink_perturb" not in starts:
+        return {"": ends}
     return {
-        "x": records[0]["samples"],
-        "accuracy": [record["accuracy"] for record in records],
-        "seconds": [record["train_seconds"] for record in records],
+        f"perturb {perturb:g}": ends
+        | {f"shrink {shrink:g}": _course(same) for shrink, same in each(group, "shrink")}
+        for perturb, group in starts["shrink_perturb"].groupby("perturb")
     }
 
 
-def _grid(records):
-    from keras_reinit.analysis import plots
+def _course(runs):
+    return {
+        "x": runs["samples"].iloc[0],
+        "accuracy": list(runs["accuracy"]),
+        "seconds": list(runs["train_seconds"]),
+    }
 
-    rows = summarize(records)
-    cells = {(row["shrink"], row["perturb"]): row for row in rows if row["learned"]}
-    return plots.heat_maps(
-        {
-            "held-out accuracy [%]": {cell: 100 * row["mean"] for cell, row in cells.items()},
-            "training time [s]": {cell: row["seconds"] for cell, row in cells.items()},
-        },
-        "perturb",
-        "shrink",
-    )
+
+def _grid(runs):
+    learned = [row for row in summarize(runs).itertuples() if row.learned]
+    return {
+        "held-out accuracy [%]": {(r.shrink, r.perturb): 100 * r.mean for r in learned},
+        "training time [s]": {(r.shrink, r.perturb): r.seconds for r in learned},
+    }
 
 
 def stream_experiment(name, item, title, sizes, cost, last_layer=False):

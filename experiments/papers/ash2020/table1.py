@@ -12,13 +12,16 @@ regression: `warm_start_run` says what is ours.
 import dataclasses
 import itertools
 
+import pandas as pd
+
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.ash2020 import common, published
 from experiments.papers.ash2020.networks import NETWORKS, OPTIMIZERS
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Table
+from experiments.report.statistics import each, mean
+from experiments.report.tables import crossed, gained, listed
 
+SETTING = ("dataset", "network", "optimizer")
 STARTS = {"random": "random init", "warm": "warm start"}
 
 
@@ -42,92 +45,84 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Both starts for every data set, network, optimizer and seed."""
-    cells = itertools.product(
-        settings.dataset, settings.network, settings.optimizer, range(settings.seeds), STARTS
-    )
     sgd = dict(zip(settings.network, itertools.cycle(settings.sgd_learning_rate), strict=False))
-    return [
-        common.run(
-            settings,
-            dataset=dataset,
-            network=network,
-            optimizer=optimizer,
-            learning_rate=sgd[network] if optimizer == "sgd" else settings.learning_rate,
-            seed=seed,
-            strategy=strategy,
-        )
-        for dataset, network, optimizer, seed, strategy in cells
-    ]
+    cells = combinations(
+        dataset=settings.dataset,
+        network=settings.network,
+        optimizer=settings.optimizer,
+        seed=range(settings.seeds),
+        strategy=STARTS,
+    )
+    specs = []
+    for cell in cells:
+        rate = sgd[cell["network"]] if cell["optimizer"] == "sgd" else settings.learning_rate
+        specs.append(common.run(settings, **cell, learning_rate=rate))
+    return specs
 
 
 def summarize(records):
     """One row for each start of a setting, "first half" among them: the first stage of the warm."""
-    rows = []
-    for key, members in grouped(records, "dataset", "network", "optimizer").items():
-        setting = dict(zip(("dataset", "network", "optimizer"), key, strict=True))
-        starts = grouped(members, "strategy")
-        for strategy, found in starts.items():
-            row = setting | {"start": strategy} | common.measured(found)
-            if strategy == "warm":
-                row |= common.losses(found, starts.get("random", []))
-            rows.append(row)
-        if "warm" in starts:
-            first = common.measured(starts["warm"], stage=0)
-            rows.append(setting | {"start": "first half"} | first)
-    return rows
+    runs = [common.at_stage(run) | {"start": run["strategy"]} for run in records]
+    scratch = {_pair(run): run for run in runs if run["start"] == "random"}
+    for run in runs:
+        other = scratch.get(_pair(run))
+        for ratio, name in (("time_ratio", "train_seconds"), ("step_ratio", "steps")):
+            run[ratio] = run[name] / other[name] if other else None
+    half = {"start": "first half", "time_ratio": None, "step_ratio": None}
+    halves = [common.at_stage(run, 0) | half for run in records if run["strategy"] == "warm"]
+    ratios = dict.fromkeys(("time_ratio", "step_ratio"), _known_mean)
+    place = (*SETTING, "start")
+    whole = common.measured(runs, place, baseline="random", **ratios)
+    return pd.concat([whole, common.measured(halves, place, **ratios)], ignore_index=True)
+
+
+def _pair(run):
+    return tuple(run[name] for name in (*SETTING, "seed"))
+
+
+def _known_mean(values):
+    return mean([value for value in values if value is not None])
 
 
 def tables(rows):
     """Table 1, what the warm start costs and saves, and Table 2."""
-    whole = [row for row in rows if row["start"] in STARTS]
-    halves = [row for row in rows if row["start"] == "first half"]
-    return [
-        _table("Table 1: half of the data, then all", whole, published.warm_starts()),
-        _gaps([row for row in rows if "gain" in row]),
-        _table("Table 2: the first half alone", halves, published.first_halves()),
-    ]
-
-
-def _table(title, rows, printed):
-    columns = list(dict.fromkeys((row["network"], row["optimizer"]) for row in rows))
-    cells = {(r["dataset"], r["start"], r["network"], r["optimizer"]): r for r in rows}
-    body = []
-    for dataset, start in dict.fromkeys(key[:2] for key in cells):
-        name = common.PRINTED.get(dataset, dataset)
-        line = [
-            common.score(cells.get((dataset, start, *column)), printed.get((name, start, *column)))
-            for column in columns
-        ]
-        body.append((dataset, STARTS.get(start, start), *line))
-    names = [f"{common.TITLES[network]} {optimizer}" for network, optimizer in columns]
-    header = ("data set", "start", *names)
-    return Table(title, header, tuple(body), left=2, notes=common.notes(rows))
-
-
-def _gaps(rows):
-    header = (
-        "data set", "network", "optimizer", "warm - random", "won", "lost", "time ratio",
-        "step ratio",
-    )  # fmt: skip
-    body = [
-        (
-            row["dataset"],
-            common.TITLES[row["network"]],
-            row["optimizer"],
-            percent(row["gain"], row["gain_deviation"], signed=True),
-            str(row["wins"]),
-            str(row["losses"]),
-            f"{row['time_ratio']:.2f}",
-            f"{row['step_ratio']:.2f}",
-        )
-        for row in rows
-    ]
+    halves = rows["start"] == "first half"
+    columns = {
+        "data set": "dataset",
+        "network": lambda row: common.TITLES[row.network],
+        "optimizer": "optimizer",
+        "warm - random": gained,
+        "won": "wins",
+        "lost": "losses",
+        "time ratio": lambda row: f"{row.time_ratio:.2f}",
+        "step ratio": lambda row: f"{row.step_ratio:.2f}",
+    }
     notes = (
         "Difference in accuracy in points, mean ± standard deviation over seeds, and how many "
         "seeds the warm start won and lost. Time of training on all of the data over that from "
         "scratch, and the same of its optimizer steps, without the first half.",
     )
-    return Table("Warm start against random init", header, tuple(body), left=3, notes=notes)
+    gaps = rows[rows["gain"].notna()]
+    return [
+        _table("Table 1: half of the data, then all", rows[~halves], published.warm_starts()),
+        listed("Warm start against random init", gaps, columns, left=3, notes=notes),
+        _table("Table 2: the first half alone", rows[halves], published.first_halves()),
+    ]
+
+
+def _table(title, rows, printed):
+    columns = {
+        place: f"{common.TITLES[place[0]]} {place[1]}"
+        for place, _ in each(rows, "network", "optimizer")
+    }
+    lines = {"data set": "dataset", "start": ("start", lambda start: STARTS.get(start, start))}
+
+    def cell(row, key):
+        dataset, *others = key
+        return common.score(row, printed.get((common.printed(dataset), *others)))
+
+    across = ("network", "optimizer")
+    return crossed(title, rows, lines, across, columns, cell, notes=common.notes(rows))
 
 
 EXPERIMENT = Experiment(

@@ -11,13 +11,12 @@ have it; `networks.Adversarial`, whose strength is how far a pixel is moved;
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.ash2020 import common, published
-from experiments.report.statistics import grouped
-from experiments.report.tables import Table
+from experiments.report.statistics import each
+from experiments.report.tables import crossed
 
 PENALTIES = ("l2", "adversarial", "confidence")
 STARTS = ("random", "warm")
@@ -33,21 +32,17 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Both starts under every penalty of every size."""
-    cells = itertools.product(
-        settings.dataset,
-        settings.network,
-        settings.penalty,
-        settings.strength,
-        range(settings.seeds),
-        STARTS,
+    cells = combinations(
+        dataset=settings.dataset,
+        network=settings.network,
+        penalty=settings.penalty,
+        strength=settings.strength,
+        seed=range(settings.seeds),
+        strategy=STARTS,
     )
     return [
-        common.run(
-            settings,
-            **{"dataset": dataset, "network": network, "seed": seed, "strategy": strategy}
-            | _arguments(penalty, strength),
-        )
-        for dataset, network, penalty, strength, seed, strategy in cells
+        common.run(settings, **cell | _arguments(cell["penalty"], cell["strength"]))
+        for cell in cells
     ]
 
 
@@ -59,40 +54,30 @@ def _arguments(penalty, strength):
 
 def summarize(records):
     """One row a penalty, size and start."""
-    rows = []
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        penalized = grouped(members, "penalty", "strength", "weight_decay")
-        for (penalty, strength, decay), found in penalized.items():
-            name, size = ("l2", decay) if penalty == "none" else (penalty, strength)
-            place = {"dataset": dataset, "network": network, "penalty": name, "strength": size}
-            starts = grouped(found, "strategy")
-            for start, same in starts.items():
-                row = place | {"start": start} | common.measured(same)
-                if start == "warm":
-                    row |= common.losses(same, starts.get("random", []))
-                rows.append(row)
-    return rows
+    runs = []
+    for run in map(common.at_stage, records):
+        if run["penalty"] == "none":
+            run |= {"penalty": "l2", "strength": run["weight_decay"]}
+        runs.append(run | {"start": run["strategy"]})
+    place = ("dataset", "network", "penalty", "strength", "start")
+    return common.measured(runs, place, baseline="random")
 
 
 def tables(rows):
     """One table a data set and network, as in the paper."""
     found = []
-    for (dataset, network), members in grouped(rows, "dataset", "network").items():
-        of_paper = common.PRINTED.get(dataset, dataset) == "cifar10"
-        printed = published.penalties() if of_paper else {}
-        sizes = sorted({row["strength"] for row in members}, reverse=True)
-        cells = {(row["penalty"], row["strength"], row["start"]): row for row in members}
-        body = []
-        for penalty, start in dict.fromkeys((row["penalty"], row["start"]) for row in members):
-            keys = [(penalty, size, start) for size in sizes]
-            scores = [common.score(cells.get(key), printed.get(key)) for key in keys]
-            body.append((penalty, start, *scores))
-        header = ("penalty", "start", *(f"{size:g}" for size in sizes))
+    lines = {"penalty": "penalty", "start": "start"}
+    for (dataset, network), members in each(rows, "dataset", "network"):
+        printed = published.penalties() if common.printed(dataset) == "cifar10" else {}
+        sizes = {s: f"{s:g}" for s in sorted(set(members["strength"]), reverse=True)}
+
+        def cell(row, key, printed=printed):
+            penalty, start, size = key
+            return common.score(row, printed.get((penalty, size, start)))
+
+        notes = common.notes(members) + (common.foreign(members) if printed else ())
         title = f"Table 3: {common.TITLES[network]}, {dataset}"
-        notes = common.notes(members)
-        if printed:
-            notes += common.foreign(members)
-        found.append(Table(title, header, tuple(body), left=2, notes=notes))
+        found.append(crossed(title, members, lines, "strength", sizes, cell, notes=notes))
     return found
 
 

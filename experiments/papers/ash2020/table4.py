@@ -10,7 +10,6 @@ of the time at 1e-5 is printed as 91.0 for a mean of 14.6 and left out.
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
@@ -29,17 +28,11 @@ class Settings(common.Settings):
 
 def runs(settings):
     """The random start, and a warm one with each amount of noise."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
-    specs = []
-    for dataset, network, seed in cells:
-        chosen = {"dataset": dataset, "network": network, "seed": seed, "noise": "fresh"}
-        specs.append(common.run(settings, **chosen, strategy="random"))
-        for noise in settings.noise:
-            changes = {"strategy": "warm"}
-            if noise:
-                changes = {"strategy": "shrink_perturb", "perturb": noise, "noise": "gaussian"}
-            specs.append(common.run(settings, **chosen | changes))
-    return specs
+    random = {"strategy": "random", "noise": "fresh"}
+    warm = {"strategy": "warm", "noise": "fresh"}
+    noisy = {"strategy": "shrink_perturb", "noise": "gaussian"}
+    starts = [noisy | {"perturb": noise} if noise else warm for noise in settings.noise]
+    return common.runs(settings, [random, *starts])
 
 
 def summarize(records):
@@ -49,26 +42,21 @@ def summarize(records):
 
 def tables(rows):
     """Accuracy and time."""
-    scores, minutes = published.noise(), published.noise_minutes()
-    title = "Table 4: noise alone"
+    scores = published.noise()
     times = [
         (f"{noise:g}", f"{mean:g}", "-" if spread is None else f"{spread:g}")
-        for noise, (mean, spread) in minutes.items()
+        for noise, (mean, spread) in published.noise_minutes().items()
     ]
-    printed = Table("Time as printed, minutes", ("noise", "mean", "deviation"), tuple(times))
-    table = common.listing(
-        title,
-        rows,
-        "noise",
-        "{:g}".format,
-        lambda row: scores.get((row["setting"],)) if _of_paper(row) else None,
-    )
-    notes = table.notes + common.foreign([row for row in rows if _of_paper(row)])
-    return [dataclasses.replace(table, notes=notes), printed]
+    ours = rows[rows["dataset"].map(common.printed) == "cifar10"]
 
+    def printed(row):
+        return scores.get((row.setting,)) if common.printed(row.dataset) == "cifar10" else None
 
-def _of_paper(row):
-    return common.PRINTED.get(row["dataset"], row["dataset"]) == "cifar10"
+    more = common.foreign(ours)
+    return [
+        common.listing("Table 4: noise alone", rows, "noise", "{:g}".format, printed, more),
+        Table("Time as printed, minutes", ("noise", "mean", "deviation"), tuple(times)),
+    ]
 
 
 EXPERIMENT = Experiment(

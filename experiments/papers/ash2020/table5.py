@@ -8,13 +8,11 @@ Published: `published/table5.csv`.
 """
 
 import dataclasses
-import itertools
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.ash2020 import common, published
-from experiments.report.statistics import grouped
-from experiments.report.tables import Table
+from experiments.report.tables import crossed
 
 STARTS = {
     "last layer": "LL",
@@ -35,54 +33,39 @@ class Settings(common.Settings):
 
 def runs(settings):
     """The random start, the warm one, and the one with the last layer first."""
-    cells = itertools.product(settings.dataset, settings.network, range(settings.seeds))
-    return [
-        common.run(
-            settings,
-            dataset=dataset,
-            network=network,
-            seed=seed,
-            strategy=strategy,
-            head_first=head_first,
-        )
-        for dataset, network, seed in cells
-        for strategy, head_first in (("random", False), ("warm", False), ("warm", True))
-    ]
+    kinds = (("random", False), ("warm", False), ("warm", True))
+    return common.runs(settings, [{"strategy": s, "head_first": head} for s, head in kinds])
 
 
 def summarize(records):
     """One row a start, in the order of the paper."""
-    rows = []
-    for (dataset, network), members in grouped(records, "dataset", "network").items():
-        starts = grouped(members, "strategy", "head_first")
-        stages = {
-            "last layer": (("warm", True), 1),
-            "last layer, then all": (("warm", True), 2),
-            "warm": (("warm", False), 1),
-            "random": (("random", False), 0),
-        }
-        for start, (key, stage) in stages.items():
-            if key in starts:
-                row = {"dataset": dataset, "network": network, "start": start}
-                rows.append(row | common.measured(starts[key], stage))
-    return rows
+    stages = {
+        "last layer": ("warm", True, 1),
+        "last layer, then all": ("warm", True, 2),
+        "warm": ("warm", False, 1),
+        "random": ("random", False, 0),
+    }
+    runs = [
+        common.at_stage(run, stage) | {"start": start}
+        for start, (strategy, head_first, stage) in stages.items()
+        for run in records
+        if (run["strategy"], run["head_first"]) == (strategy, head_first)
+    ]
+    return common.measured(runs, ("dataset", "network", "start"))
 
 
 def tables(rows):
     """One row a data set and network, as in the paper."""
     printed = published.last_layers()
-    cells = {(row["dataset"], row["network"], row["start"]): row for row in rows}
-    body = []
-    for dataset, network in dict.fromkeys(key[:2] for key in cells):
-        name = common.PRINTED.get(dataset, dataset)
-        scores = [
-            common.score(cells.get((dataset, network, start)), printed.get((name, start)))
-            for start in STARTS
-        ]
-        body.append((dataset, common.TITLES[network], *scores))
+    lines = {"data set": "dataset", "network": ("network", common.TITLES.get)}
+
+    def cell(row, key):
+        dataset, _, start = key
+        return common.score(row, printed.get((common.printed(dataset), start)))
+
     notes = common.notes(rows) + common.foreign(rows)
-    header = ("data set", "network", *STARTS.values())
-    return [Table("Table 5: the last layer first", header, tuple(body), left=2, notes=notes)]
+    title = "Table 5: the last layer first"
+    return [crossed(title, rows, lines, "start", STARTS, cell, notes=notes)]
 
 
 EXPERIMENT = Experiment(

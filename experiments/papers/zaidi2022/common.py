@@ -5,14 +5,14 @@ re-initialisation less than rounds. All arms have the same epochs, batches and s
 """
 
 import dataclasses
-import itertools
-import statistics
+from statistics import fmean
 from typing import Any
 
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.zaidi2022.regularized_run import BLOCKS, SCHEDULES, RegularizedRun
-from experiments.report.statistics import against_baseline, grouped, percent, seeds_of
-from experiments.report.tables import MISSING, Cell
+from experiments.report.pictures import drawing
+from experiments.report.statistics import first, percent, seeds_of, summary
+from experiments.report.tables import MISSING, Cell, gained
 
 PAPER = "Zaidi et al. 2022"
 BASELINE, BORN_AGAIN = "standard", "born again"
@@ -136,26 +136,18 @@ def grid(settings, **fixed):
         settings: `GridSettings`.
         **fixed: more arguments of `RegularizedRun`, the same for every run.
     """
-    cells = itertools.product(
-        settings.learning_rates, settings.weight_decays, range(settings.seeds)
+    cells = combinations(
+        dataset=settings.dataset,
+        backbone=settings.backbone,
+        learning_rate=settings.learning_rates,
+        weight_decay=settings.weight_decays,
+        seed=range(settings.seeds),
     )
+    common = {"schedule": settings.schedule, "augment": True, **fixed}
     return [
-        spec(
-            settings,
-            arm,
-            dataset=dataset,
-            backbone=backbone,
-            learning_rate=rate,
-            weight_decay=decay,
-            seed=seed,
-            schedule=settings.schedule,
-            augment=True,
-            **fixed,
-        )
-        for (dataset, backbone), (rate, decay, seed) in itertools.product(
-            itertools.product(settings.dataset, settings.backbone), cells
-        )
-        for arm in _compared(settings, backbone)
+        spec(settings, arm, **cell, **common)
+        for cell in cells
+        for arm in _compared(settings, cell["backbone"])
     ]
 
 
@@ -164,129 +156,86 @@ def _compared(settings, backbone):
     return [STANDARD, *(distilled(settings, arm) for arm in rivals)]
 
 
-def by_arm(records, *place):
+def by_arm(records, *place, **columns):
     """The arms at each place against standard training there, paired by seed.
 
     Args:
         records: of the task `regularized`.
         *place: names of entries, two or more, in which runs that are compared agree.
+        **columns: as `summary`.
 
     Returns:
-        A list of dicts: the entries, "arm", its "family", "rounds" and whether it is "distilled",
-        what `against_baseline` says of its test accuracies, these and the gains over standard
-        training themselves, one a seed (none of standard training itself), the mean training
-        accuracy, and how many runs diverged.
+        What `summary` says: of each "arm" its "family", "rounds" and whether it is "distilled", the
+        mean training accuracy, and how many runs diverged, too.
     """
-    rows = []
-    for values, members in grouped(records, *place).items():
-        arms: dict = {}
-        for record in members:
-            arms.setdefault(arm_of(record), []).append(record)
-        scores = {
-            arm: {record["seed"]: record["test_accuracy"] for record in same}
-            for arm, same in arms.items()
-        }
-        for row in against_baseline(scores, BASELINE):
-            arm = row.pop("method")
-            same, found = arms[arm], scores[arm]
-            standard = scores.get(BASELINE, {}) if arm != BASELINE else {}
-            rows.append(
-                {
-                    **dict(zip(place, values, strict=True)),
-                    "arm": arm,
-                    "family": family_of(same[0]),
-                    "rounds": same[0]["rounds"],
-                    "distilled": bool(same[0]["distillation"]),
-                    **row,
-                    "accuracies": list(found.values()),
-                    "gains": [found[s] - standard[s] for s in found if s in standard],
-                    "train_accuracy": statistics.fmean(r["train_accuracy"] for r in same),
-                    "diverged": sum(record["diverged"] for record in same),
-                }
-            )
-    return rows
+    return summary(
+        named(records),
+        (*place, "arm"),
+        baseline=BASELINE,
+        family=first,
+        rounds=first,
+        distilled=("distillation", lambda weights: bool(weights[0])),
+        train_accuracy=fmean,
+        diverged=sum,
+        **columns,
+    )
 
 
-def score(row, best=False):
+def named(records):
+    """The runs, a list of dicts, each with "arm" and "family"."""
+    return [run | {"arm": arm_of(run), "family": family_of(run)} for run in records]
+
+
+def score(row, _=None):
     """A cell: test accuracy in %, with its mark; "-" where there is no row."""
     if row is None:
         return Cell(MISSING)
-    return Cell(percent(row["mean"], row["deviation"]), best=best, mark=_mark(row))
+    return Cell(percent(row.mean, row.deviation), best=row.best, mark=_mark(row))
 
 
-def gain(row):
+def gain(row, _=None):
     """A cell: what an arm gains over standard training, in points."""
-    if row is None or "gain" not in row:
+    if row is None or row.gain is None:
         return Cell(MISSING)
-    return Cell(percent(row["gain"], row["gain_deviation"], signed=True), mark=_mark(row))
+    return Cell(gained(row), mark=_mark(row))
 
 
 def _mark(row):
-    return "°" if row["diverged"] else "*" if row.get("significant") else ""
+    return "°" if row.diverged else "*" if row.significant else ""
 
 
 def notes(rows):
     """What the numbers are; which marks there may be.
 
     Args:
-        rows: what `by_arm` returns.
+        rows: what `by_arm` returns, at least one row.
 
     Returns:
         A tuple of paragraphs.
     """
-    if not rows:
-        return ()
-    found = [
+    low = min(rows.itertuples(), key=lambda row: row.train_accuracy)
+    found: tuple = (
         f"Test accuracy in %, mean ± standard deviation over {seeds_of(rows)}, after the "
         "last epoch; the same epochs for all. n rounds have n - 1 re-initialisations. * better "
         "than standard training by the exact one-sided sign test over seeds, Holm's correction "
-        "over the arms, 5 % level."
-    ]
-    low = min(rows, key=lambda row: row["train_accuracy"])
-    found.append(
-        f"Lowest mean training accuracy: {percent(low['train_accuracy'])} % ({low['arm']}), with "
-        "the labels that were trained on."
+        "over the arms, 5 % level.",
+        f"Lowest mean training accuracy: {percent(low.train_accuracy)} % ({low.arm}), with "
+        "the labels that were trained on.",
     )
-    diverged = sum(row["diverged"] for row in rows)
-    if diverged:
-        found.append(f"° runs that diverged count with the accuracy of chance: {diverged}.")
-    return tuple(found)
-
-
-def series(rows, line, x, values):
-    """What `plots.lines` draws in a panel, in percent: {line: {x: values}}.
-
-    Args:
-        rows: what `by_arm` returns.
-        line: from a row to the name of its line.
-        x: from a row to its place.
-        values: "accuracies" or "gains"; rows without any are left out.
-    """
-    found: dict = {}
-    for row in rows:
-        if row[values]:
-            found.setdefault(line(row), {})[x(row)] = [100 * value for value in row[values]]
+    if diverged := sum(rows["diverged"]):
+        found += (f"° runs that diverged count with the accuracy of chance: {diverged}.",)
     return found
 
 
-def lines(panels, x, y):
-    """A function that draws `plots.lines`, or None where there is nothing to draw.
+def pictures(found, x):
+    """The pictures that have something to draw.
 
     Args:
-        panels: dict {title: what `series` returns}; empty ones are left out.
+        found: dict {name: (caption, panels, y)}: panels as `plots.lines` draws them.
         x: what the x axis is.
-        y: what the values are.
     """
-    panels = {title: panel for title, panel in panels.items() if panel}
-
-    def draw():
-        from keras_reinit.analysis import plots
-
-        return plots.lines(panels, x, y)
-
-    return draw if panels else None
-
-
-def drawable(pictures):
-    """The pictures {name: (caption, draw)} that have something to draw."""
-    return {name: picture for name, picture in pictures.items() if picture[1]}
+    return {
+        name.replace(":", "_"): (caption, drawing("lines", panels, x, y))
+        for name, (caption, panels, y) in found.items()
+        if panels
+    }

@@ -17,13 +17,16 @@ grows with the noise, to more than 10 points.
 """
 
 import dataclasses
-import statistics
+from statistics import fmean
 
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.zaidi2022 import common
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import hundredfold, panels
+from experiments.report.statistics import best, chosen, each, first, percent, span
+from experiments.report.tables import gained, listed, won_lost
+
+PLACE = ("dataset", "backbone", "noise")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,100 +48,62 @@ def runs(settings):
 
 def summarize(records):
     """One row a data set, network, noise and arm: the runs of the setting chosen for it."""
-    place = ("dataset", "backbone", "noise")
-    rows = []
-    for members in grouped(records, *place).values():
-        arms: dict = {}
-        for record in members:
-            arms.setdefault(common.arm_of(record), []).append(record)
-        chosen = {arm: _best(same) for arm, same in arms.items()}
-        of_place = [record for same in chosen.values() for record in same]
-        for row in common.by_arm(of_place, *place):
-            same = chosen[row["arm"]]
-            rows.append(row | _setting(same) | {"settings": _settings(arms[row["arm"]])})
-    return rows
-
-
-def _best(records):
-    """The runs of the learning rate and weight decay with the best validation accuracy."""
-    return max(grouped(records, "learning_rate", "weight_decay").values(), key=_validation)
-
-
-def _validation(records):
-    return statistics.fmean(record["validation_accuracy"] for record in records)
-
-
-def _setting(records):
-    chosen = {name: records[0][name] for name in ("learning_rate", "weight_decay")}
-    return chosen | {"validation_accuracy": _validation(records)}
-
-
-def _settings(records):
-    return len(grouped(records, "learning_rate", "weight_decay"))
+    runs = chosen(common.named(records), (*PLACE, "arm"), ("learning_rate", "weight_decay"))
+    columns: dict = {"validation_accuracy": fmean}
+    columns |= dict.fromkeys(("learning_rate", "weight_decay", "settings"), first)
+    return best(common.by_arm(runs.to_dict("records"), *PLACE, **columns), *PLACE)
 
 
 def tables(rows):
     """One table a data set and network: a row for each share of wrong labels and arm."""
-    header = (
-        "noise", "arm", "accuracy", "gain", "won-lost", "rate", "decay", "validation",
-    )  # fmt: skip
+    columns = {
+        "noise": lambda row: f"{row.noise:.0%}",
+        "arm": "arm",
+        "accuracy": common.score,
+        "gain": gained,
+        "won-lost": won_lost,
+        "rate": lambda row: f"{row.learning_rate:g}",
+        "decay": lambda row: f"{row.weight_decay:g}",
+        "validation": lambda row: percent(row.validation_accuracy),
+    }
     found = []
-    for (dataset, backbone), members in grouped(rows, "dataset", "backbone").items():
-        body = []
-        for noise, same in grouped(members, "noise").items():
-            best = max(row["mean"] for row in same)
-            body += [(f"{noise:.0%}", *_line(row, row["mean"] == best)) for row in same]
-        counts = sorted({row["settings"] for row in members})
-        tried = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    for (dataset, backbone), members in each(rows, "dataset", "backbone"):
         note = (
-            f"Each arm has, of {tried} settings, the learning rate and weight decay with the best "
-            "mean validation accuracy, whose labels are as noisy as those of training."
+            f"Each arm has, of {span(members['settings'])} settings, the learning rate and weight "
+            "decay with the best mean validation accuracy, whose labels are as noisy as those of "
+            "training."
         )
-        notes = (*common.notes(members), note)
-        title = f"Label noise: {backbone} on {dataset}"
-        found.append(Table(title, header, tuple(body), left=2, notes=notes))
+        title, notes = f"Label noise: {backbone} on {dataset}", (*common.notes(members), note)
+        found.append(listed(title, members, columns, left=2, notes=notes))
     return found
-
-
-def _line(row, best):
-    return (
-        row["arm"],
-        common.score(row, best),
-        Cell(percent(row.get("gain"), row.get("gain_deviation"), signed=True)),
-        f"{row['wins']}-{row['losses']}" if "wins" in row else "-",
-        f"{row['learning_rate']:g}",
-        f"{row['weight_decay']:g}",
-        percent(row["validation_accuracy"]),
-    )
 
 
 def figures(records):
     """Gain and accuracy against noise, one panel a data set and network."""
-    rows = summarize(records)
+    rows = list(summarize(records).itertuples())
 
-    def drawing(values, y):
-        panels = {
-            f"{backbone} on {dataset}": common.series(
-                members,
-                line=lambda row: row["arm"],
-                x=lambda row: row["noise"],
-                values=values,
-            )
-            for (dataset, backbone), members in grouped(rows, "dataset", "backbone").items()
-        }
-        return common.lines(panels, "share of wrong labels", y)
+    def drawn(rows, values):
+        return panels(
+            rows,
+            panel=lambda row: f"{row.backbone} on {row.dataset}",
+            line="arm",
+            x="noise",
+            y=lambda row: hundredfold(getattr(row, values)),
+        )
 
-    pictures = {
+    found = {
         "reinit_label_noise_gains": (
             "Gain over standard training against label noise, each arm tuned.",
-            drawing("gains", "gain [points]"),
+            drawn([row for row in rows if row.gains], "gains"),
+            "gain [points]",
         ),
         "reinit_label_noise_accuracy": (
             "Test accuracy against label noise, each arm tuned.",
-            drawing("accuracies", "test accuracy [%]"),
+            drawn(rows, "scores"),
+            "test accuracy [%]",
         ),
     }
-    return common.drawable(pictures)
+    return common.pictures(found, "share of wrong labels")
 
 
 EXPERIMENT = Experiment(

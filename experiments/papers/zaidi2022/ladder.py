@@ -34,16 +34,17 @@ import dataclasses
 import itertools
 
 from experiments.engine.experiment import Experiment, distinct
-from experiments.engine.settings import option
+from experiments.engine.settings import combinations, option
 from experiments.papers.zaidi2022 import common, published
-from experiments.report.statistics import grouped, percent
-from experiments.report.tables import Table
+from experiments.report.pictures import hundredfold, panels
+from experiments.report.statistics import best, each, percent
+from experiments.report.tables import Table, crossed
 
 # What is added to no regulariser at all, one after the other.
 RUNGS = ("none", "augmentation", "weight decay", "cosine a round", "cosine over all")
 PRINTED = (*RUNGS[:3], "schedule")  # of the poster's rows, as inferred
 
-TEACHERS = {"without distillation": False, "with distillation": True}
+TEACHERS = {False: "without distillation", True: "with distillation"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,24 +63,20 @@ class Settings(common.Settings):
 
 def runs(settings):
     """Every arm on every rung and seed; those with one teacher or none together."""
-    arms = itertools.product(settings.dataset, settings.backbone, (False, True))
-    return distinct(
-        [
-            common.spec(
-                settings,
-                arm,
-                dataset=dataset,
-                backbone=backbone,
-                seed=seed,
-                learning_rate=settings.learning_rate,
-                **_regularisers(settings, rung),
-            )
-            for dataset, backbone, distilled in arms
-            for seed in range(settings.seeds)
-            for rung in settings.rung
-            for arm in _arms(settings, backbone, distilled)
-        ]
+    cells = combinations(
+        dataset=settings.dataset,
+        backbone=settings.backbone,
+        distilled=(False, True),
+        seed=range(settings.seeds),
+        rung=settings.rung,
     )
+    specs = []
+    for cell in cells:
+        arms = _arms(settings, cell["backbone"], cell.pop("distilled"))
+        cell |= _regularisers(settings, cell.pop("rung"))
+        cell["learning_rate"] = settings.learning_rate
+        specs += [common.spec(settings, arm, **cell) for arm in arms]
+    return distinct(specs)
 
 
 def _arms(settings, backbone, distilled):
@@ -119,46 +116,30 @@ def summarize(records):
     """One row a data set, network, rung and arm."""
     placed = [record | {"rung": rung} for record in records for rung in _rungs(record)]
     placed.sort(key=lambda record: RUNGS.index(record["rung"]))
-    return common.by_arm(placed, "dataset", "backbone", "rung")
+    place = ("dataset", "backbone", "rung")
+    return best(common.by_arm(placed, *place), *place)
 
 
 def tables(rows):
     """For each data set and network accuracies and gains; then what was published."""
     found = []
-    for (dataset, backbone), members in grouped(rows, "dataset", "backbone").items():
-        cells = {(row["arm"], row["rung"]): row for row in members}
-        rungs = list(dict.fromkeys(row["rung"] for row in members))
-        arms = list(dict.fromkeys(row["arm"] for row in sorted(members, key=_order)))
-        best = {r: max(row["mean"] for row in members if row["rung"] == r) for r in rungs}
-        place = f"{backbone} on {dataset}"
-        accuracies = [
-            (arm, *(_accuracy(cells.get((arm, rung)), best[rung]) for rung in rungs))
-            for arm in arms
-        ]
-        gains = [
-            (arm, *(common.gain(cells.get((arm, rung))) for rung in rungs))
-            for arm in arms
-            if arm != common.BASELINE
-        ]
-        note = (
-            "Each column has the regularisers of those left of it; the last has one cosine over "
-            "all epochs in the place of one a round."
-        )
-        notes = (*common.notes(members), note)
-        header = ("", *rungs)
-        found.append(Table(f"Ladder: {place}", header, tuple(accuracies), notes=notes))
-        paired = ("Paired by seed, in points.",)
-        found.append(Table(f"Gain over standard: {place}", header, tuple(gains), notes=paired))
+    note = (
+        "Each column has the regularisers of those left of it; the last has one cosine over "
+        "all epochs in the place of one a round."
+    )
+    for (dataset, backbone), members in each(rows, "dataset", "backbone"):
+        place, rungs = f"{backbone} on {dataset}", list(members["rung"].unique())
+        taught = members.sort_values("distilled", kind="stable")
+        for title, cell, shown, notes in (
+            ("Ladder", common.score, taught, (*common.notes(members), note)),
+            ("Gain over standard", common.gain, taught[taught["arm"] != common.BASELINE], PAIRED),
+        ):
+            title = f"{title}: {place}"
+            found.append(crossed(title, shown, {"": "arm"}, "rung", rungs, cell, notes=notes))
     return [*found, _published()]
 
 
-def _order(row):
-    """Arms without a teacher before those with one."""
-    return row["distilled"]
-
-
-def _accuracy(row, best):
-    return common.score(row, best=row is not None and row["mean"] == best)
+PAIRED = ("Paired by seed, in points.",)
 
 
 def _published():
@@ -180,48 +161,43 @@ def _published():
 
 def figures(records):
     """Accuracy over the rounds of S&P, rung by rung; and what each arm gains on each rung."""
-    found = {}
-    for (dataset, backbone), members in grouped(summarize(records), "dataset", "backbone").items():
-        place, key = f"{backbone} on {dataset}", f"{dataset}_{backbone}".replace(":", "_")
-        found[f"reinit_ladder_rounds_{key}"] = (
+    rounds, gains = {}, {}
+    for (dataset, backbone), members in each(summarize(records), "dataset", "backbone"):
+        place, key = f"{backbone} on {dataset}", f"{dataset}_{backbone}"
+        rounds[f"reinit_ladder_rounds_{key}"] = (
             f"{place}: test accuracy over the rounds of S&P; one round is standard training.",
             _over_rounds(members),
+            "test accuracy [%]",
         )
-        found[f"reinit_ladder_gains_{key}"] = (
+        gains[f"reinit_ladder_gains_{key}"] = (
             f"{place}: gain over standard training as regularisers are added.",
-            _over_rungs(members),
+            panels(
+                [row for row in members.itertuples() if row.gains],
+                panel=lambda row: TEACHERS[row.distilled],
+                line=lambda row: f"{row.family}, {row.rounds} rounds",
+                x=lambda row: RUNGS.index(row.rung),
+                y=lambda row: hundredfold(row.gains),
+            ),
+            "gain [points]",
         )
-    return common.drawable(found)
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(RUNGS))
+    return common.pictures(rounds, "rounds") | common.pictures(gains, names)
 
 
 def _over_rounds(rows):
-    panels = {}
-    for rung, members in grouped(rows, "rung").items():
-        ordered = sorted(members, key=lambda row: row["rounds"])
-        standard = [row for row in ordered if row["family"] == common.BASELINE]
-        panels[rung] = {}
-        for name, distilled in TEACHERS.items():
-            same = [r for r in ordered if r["family"] == "S&P" and r["distilled"] == distilled]
-            panels[rung] |= common.series(
-                [*standard, *same] if same else [],
-                line=lambda row, name=name: name,
-                x=lambda row: row["rounds"],
-                values="accuracies",
-            )
-    return common.lines(panels, "rounds", "test accuracy [%]")
-
-
-def _over_rungs(rows):
-    panels = {}
-    for title, distilled in TEACHERS.items():
-        panels[title] = common.series(
-            [row for row in rows if row["distilled"] == distilled],
-            line=lambda row: f"{row['family']}, {row['rounds']} rounds",
-            x=lambda row: RUNGS.index(row["rung"]),
-            values="gains",
-        )
-    names = ", ".join(f"{number} {name}" for number, name in enumerate(RUNGS))
-    return common.lines(panels, names, "gain [points]")
+    """S&P with a teacher and without; standard training is the first round of both."""
+    shown = []
+    for rung, members in each(rows, "rung"):
+        ordered = list(members.sort_values("rounds", kind="stable").itertuples())
+        standard = [row for row in ordered if row.family == common.BASELINE]
+        for distilled, teacher in TEACHERS.items():
+            same = [r for r in ordered if r.family == "S&P" and r.distilled == distilled]
+            shown += [
+                {"rung": rung, "teacher": teacher, "rounds": row.rounds, "scores": row.scores}
+                for row in (*standard, *same)
+                if same
+            ]
+    return panels(shown, "rung", "teacher", "rounds", lambda row: hundredfold(row["scores"]))
 
 
 EXPERIMENT = Experiment(

@@ -16,8 +16,9 @@ import statistics
 from experiments.engine.experiment import Experiment
 from experiments.engine.settings import option
 from experiments.papers.zaidi2022 import common
-from experiments.report.statistics import deviation, grouped, percent
-from experiments.report.tables import Cell, Table
+from experiments.report.pictures import drawing
+from experiments.report.statistics import deviation, each, frame, percent
+from experiments.report.tables import MISSING, Cell, listed
 
 NEAR = 0.02  # of an arm's best accuracy: the settings that would have done
 
@@ -44,92 +45,65 @@ def summarize(records):
     """
     settings = common.by_arm(records, "dataset", "backbone", "learning_rate", "weight_decay")
     rows = []
-    for (dataset, backbone, arm), members in grouped(
-        settings, "dataset", "backbone", "arm"
-    ).items():
-        means = [row["mean"] for row in members]
-        rows.append(
-            {
-                "dataset": dataset,
-                "backbone": backbone,
-                "arm": arm,
-                "seeds": min(row["seeds"] for row in members),
-                "settings": len(members),
-                "diverged": sum(row["diverged"] for row in members),
-                "best": max(means),
-                "median": statistics.median(means),
-                "worst": min(means),
-                "spread": deviation(means),
-                "near": sum(mean >= max(means) - NEAR for mean in means),
-                "gains": sum(row.get("gain", 0) > 0 for row in members),
-                "accuracies": [
-                    [row["learning_rate"], row["weight_decay"], row["mean"]] for row in members
-                ],
-            }
-        )
-    return rows
+    for (dataset, backbone, arm), members in each(settings, "dataset", "backbone", "arm"):
+        means = list(members["mean"])
+        row = {"dataset": dataset, "backbone": backbone, "arm": arm}
+        row |= {"seeds": min(members["seeds"]), "settings": len(members)}
+        row |= {"best": max(means), "median": statistics.median(means), "worst": min(means)}
+        row |= {"spread": deviation(means), "diverged": sum(members["diverged"])}
+        row["near"] = sum(mean >= max(means) - NEAR for mean in means)
+        row["gains"] = sum((gain or 0) > 0 for gain in members["gain"])
+        row["accuracies"] = members[["learning_rate", "weight_decay", "mean"]].values.tolist()
+        rows.append(row)
+    return frame(rows)
 
 
 def tables(rows):
     """One table a data set and network."""
-    header = (
-        "arm", "best", "median", "worst", "best - worst", "deviation",
-        f"within {100 * NEAR:g}", "above standard", "diverged",
-    )  # fmt: skip
     found = []
-    for (dataset, backbone), members in grouped(rows, "dataset", "backbone").items():
-        seeds = members[0]["seeds"]
-        notes = (
+    for (dataset, backbone), members in each(rows, "dataset", "backbone"):
+        seeds = members["seeds"].iloc[0]
+        note = (
             f"Test accuracy in %, mean over {seeds} seed{'s' * (seeds > 1)}, over "
-            f"{members[0]['settings']} settings of learning rate and weight decay: the best, the "
-            "median, the worst, the distance between best and worst and the standard deviation "
-            f"over settings; then how many settings come within {100 * NEAR:g} points of the arm's "
-            "best, in how many the arm is above standard training, and how many runs diverged, "
-            "which count with the accuracy of chance.",
+            f"{members['settings'].iloc[0]} settings of learning rate and weight decay: the "
+            "best, the median, the worst, the distance between best and worst and the standard "
+            f"deviation over settings; then how many settings come within {100 * NEAR:g} points of "
+            "the arm's best, in how many the arm is above standard training, and how many runs "
+            "diverged, which count with the accuracy of chance."
         )
         title = f"Sensitivity: {backbone} on {dataset}"
-        body = tuple(_line(row, members) for row in members)
-        found.append(Table(title, header, body, notes=notes))
+        found.append(listed(title, members, _columns(max(members["best"])), notes=(note,)))
     return found
 
 
-def _line(row, rivals):
-    best = row["best"] == max(other["best"] for other in rivals)
-    standard = row["arm"] == common.BASELINE
-    return (
-        row["arm"],
-        Cell(percent(row["best"]), best=best),
-        percent(row["median"]),
-        percent(row["worst"]),
-        percent(row["best"] - row["worst"]),
-        percent(row["spread"]),
-        f"{row['near']} of {row['settings']}",
-        "-" if standard else f"{row['gains']} of {row['settings']}",
-        str(row["diverged"]),
-    )
+def _columns(highest):
+    return {
+        "arm": "arm",
+        "best": lambda row: Cell(percent(row.best), best=row.best == highest),
+        "median": lambda row: percent(row.median),
+        "worst": lambda row: percent(row.worst),
+        "best - worst": lambda row: percent(row.best - row.worst),
+        "deviation": lambda row: percent(row.spread),
+        f"within {100 * NEAR:g}": lambda row: f"{row.near} of {row.settings}",
+        "above standard": lambda row: (
+            MISSING if row.arm == common.BASELINE else f"{row.gains} of {row.settings}"
+        ),
+        "diverged": "diverged",
+    }
 
 
 def figures(records):
     """A heat map of each arm, one picture a data set and network."""
-    return {
-        f"reinit_sensitivity_{dataset}_{backbone}".replace(":", "_"): (
-            f"Test accuracy in % of {backbone} on {dataset}.",
-            lambda members=members: _maps(members),
-        )
-        for (dataset, backbone), members in grouped(
-            summarize(records), "dataset", "backbone"
-        ).items()
-    }
-
-
-def _maps(rows):
-    from keras_reinit.analysis import plots
-
-    panels = {
-        row["arm"]: {(decay, rate): 100 * mean for rate, decay, mean in row["accuracies"]}
-        for row in rows
-    }
-    return plots.heat_maps(panels, "learning rate", "weight decay", alike=True)
+    found = {}
+    for (dataset, backbone), members in each(summarize(records), "dataset", "backbone"):
+        panels = {
+            row.arm: {(decay, rate): 100 * mean for rate, decay, mean in row.accuracies}
+            for row in members.itertuples()
+        }
+        name = f"reinit_sensitivity_{dataset}_{backbone}".replace(":", "_")
+        draw = drawing("heat_maps", panels, "learning rate", "weight decay", alike=True)
+        found[name] = (f"Test accuracy in % of {backbone} on {dataset}.", draw)
+    return found
 
 
 EXPERIMENT = Experiment(

@@ -253,7 +253,7 @@ def test_compare(tmp_path, capsys):
     printed = capsys.readouterr().out
     content = json.loads(file.read_text())
     assert content == json.loads((out / "runs.json").read_text())
-    methods = ["BL", "FC", "WELSR", "WELS", "DSD", "LW", "S&P"]
+    methods = list(compare.METHODS)
     assert [run["method"] for run in content["runs"]] == 2 * methods
     assert [row["method"] for row in content["summary"]] == methods
     assert all([epoch for epoch, _ in run["curve"]] == [1, 2, 3, 4] for run in content["runs"])

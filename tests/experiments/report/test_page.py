@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from experiments.engine import experiment
 from experiments.papers.alabdulmohsin2021.layouts import accuracy_table
 from experiments.report import page
-from experiments.report.statistics import by_cell
+from experiments.report.statistics import summary
 from experiments.report.tables import Cell, Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -73,7 +73,9 @@ def _experiment(**replaced):
             "sizes": {},
             "cost": {"smoke": "one minute"},
             "runs": lambda settings: [],
-            "summarize": by_cell,
+            "summarize": lambda records: summary(
+                records, ("dataset", "backbone", "method"), baseline="BL"
+            ),
             "tables": lambda rows: [
                 accuracy_table(rows, "With augmentation", "Table 2", ("A <b>note</b>.", "- item"))
             ],

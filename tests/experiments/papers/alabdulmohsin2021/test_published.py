@@ -6,7 +6,7 @@ import pytest
 
 from experiments.engine.errors import UsageError
 from experiments.papers.alabdulmohsin2021 import published
-from experiments.report.statistics import by_backbone
+from experiments.report.statistics import pairwise
 
 BACKBONES = ("scnn", "vgg16", "mobilenet", "resnet50")
 
@@ -109,7 +109,7 @@ def test_the_accuracies_bear_out_the_marks():
         for item in published.ITEMS
         for (d, b, m), share in published.accuracy(item).items()
     ]
-    rows = by_backbone(records, ["item", "dataset"])
+    rows = pairwise(records, ["backbone", "method"], ["item", "dataset"]).to_dict("records")
     found = {(row["backbone"], row["better"], row["worse"]): row for row in rows}
     marks = published.significance()
     assert len(found) == 4 * 6 * 5

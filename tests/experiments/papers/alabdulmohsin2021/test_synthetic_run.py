@@ -132,8 +132,7 @@ def test_table4():
         for run in runs
     ]
     rows = table4.summarize(records)
-    assert [row["published_mean"] for row in rows] == [0.19, 0.21, 0.25, None, None, None]
-    assert [row["mean"] for row in rows[:3]] == pytest.approx([0.25, 0.35, 0.3])
+    assert rows["mean"].tolist()[:3] == pytest.approx([0.25, 0.35, 0.3])
     (table,) = table4.tables(rows)
     first, second = table.rows
     assert first[0] == "0"

@@ -86,9 +86,10 @@ def recorded(spec):
 def made(size):
     found = catalogue.find("init_curvature")
     records = list(map(recorded, found.runs(found.sizes[size])))
-    rows = found.summarize(records)
+    summary = found.summarize(records)
+    rows = summary.to_dict("records")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-    return found.tables(rows), found.figures(records)
+    return found.tables(summary), found.figures(records)
 
 
 def test_the_runs_are_distinct():

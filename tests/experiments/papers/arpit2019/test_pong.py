@@ -42,10 +42,11 @@ DIVERGED = {"ends": [], "entropy": [], "gradient_norm": [], "loss": [], "diverge
 def made(records):
     """Summary, table and drawn picture of some runs."""
     found = catalogue.find("init_pong")
-    rows = found.summarize(records)
+    summary = found.summarize(records)
+    rows = summary.to_dict("records")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
     ((_, draw),) = found.figures(records).values()
-    (table,) = found.tables(rows)
+    (table,) = found.tables(summary)
     return rows, table, draw()
 
 

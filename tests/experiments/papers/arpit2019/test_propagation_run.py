@@ -173,9 +173,10 @@ def test_the_table_has_the_ends_and_the_growth():
     made = catalogue.find("init_propagation")
     settings = propagation.Settings(blocks=(10,), layers=(2,), width=(8,), seeds=2)
     records = list(map(recorded, made.runs(settings)))
-    rows = made.summarize(records)
+    summary = made.summarize(records)
+    rows = summary.to_dict("records")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-    mlp, residual = made.tables(rows)
+    mlp, residual = made.tables(summary)
     assert [row[0] for row in mlp.rows] == list(propagation.ARMS["mlp"])
     assert (mlp.rows[0][1].text, mlp.rows[0][1].published) == ("1.05 ± 0.071", "1")
     assert mlp.rows[-1][3].published == "1"  # the backward form

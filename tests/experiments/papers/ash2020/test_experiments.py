@@ -66,9 +66,10 @@ def made(name):
     """Summary, tables and figures of the small runs of an experiment."""
     found = catalogue.find(name)
     records = list(map(recorded, runs(name)))
-    rows = found.summarize(records)
+    summary = found.summarize(records)
+    rows = summary.to_dict("records")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-    return rows, found.tables(rows), found.figures(records)
+    return rows, found.tables(summary), found.figures(records)
 
 
 @pytest.mark.parametrize(("name", "counts"), RUNS.items())

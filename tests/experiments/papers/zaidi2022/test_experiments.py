@@ -61,9 +61,10 @@ def made(name, records=None):
     """Summary, tables and figures of the small runs of an experiment."""
     found = catalogue.find(name)
     records = records or list(map(recorded, runs(name)))
-    rows = found.summarize(records)
+    summary = found.summarize(records)
+    rows = summary.to_dict("records")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-    return rows, found.tables(rows), found.figures(records)
+    return rows, found.tables(summary), found.figures(records)
 
 
 @pytest.mark.parametrize("size", ["smoke", "paper"])
@@ -124,7 +125,7 @@ def test_the_ladder_adds_one_regulariser_after_the_other():
     settings = dataclasses.replace(ladder.EXPERIMENT.sizes["smoke"], rung=RUNGS)
     records = list(map(recorded, ladder.runs(settings)))
     rows, tables, figures = made("reinit_ladder", records)
-    gains = {(row["rung"], row["arm"]): row["gain"] for row in rows if "gain" in row}
+    gains = {(row["rung"], row["arm"]): row["gain"] for row in rows if row["gain"] is not None}
     for arm, gain in (("LW, 8 rounds", 0.02), ("S&P, 25 rounds, distilled", 0.04)):
         found = [gains[rung, arm] for rung in RUNGS]
         assert found == pytest.approx([gain] * 3 + [0, 0])
@@ -214,7 +215,7 @@ def test_a_small_share_of_noise_has_a_row_of_its_own():
     settings = label_noise.Settings(dataset=("digits",), noise=(0.1, 0.3), seeds=1)
     records = list(map(recorded, label_noise.runs(settings)))
     rows = label_noise.summarize(records)
-    assert [row["noise"] for row in rows] == [0.1] * 3 + [0.3] * 3
+    assert rows["noise"].tolist() == [0.1] * 3 + [0.3] * 3
 
 
 def test_the_poster_s_table():

@@ -8,7 +8,7 @@ import keras
 from keras_reinit.backbones.normalization import normalization, weight_normalized
 
 
-class Units:
+class LayerFactory:
     """Adds layers to a network, all with one normalisation, initializer and weight decay.
 
     Args:
