@@ -1,4 +1,4 @@
-"""The command line: `python -m experiments list | plan | run | report | compare | tune`."""
+"""The command line: `python -m experiments list | plan | run | report | store | compare | tune`."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-from experiments.commands import compare, listing, plan, report, run, tune
+from experiments.commands import compare, listing, plan, report, run, store, tune
 from experiments.engine import catalogue
 from experiments.engine.errors import UsageError
 from experiments.engine.settings import add_options, number
@@ -80,6 +80,16 @@ def _parser(arguments):
         help="instead, write tables and pictures of the Markdown pages there from runs beside them",
     )
     reports.set_defaults(command=report.command)
+
+    stores = commands.add_parser("store", help="look after a store of runs")
+    checks = stores.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "check", help="is every row as it was written?"
+    )
+    checks.add_argument("--store", default=STORE, metavar="FILE", help=f"default: {STORE}")
+    checks.add_argument(
+        "--repair", action="store_true", help="keep what is whole, and the damaged file beside it"
+    )
+    checks.set_defaults(command=store.command)
 
     comparison = commands.add_parser("compare", help="all methods on one data set")
     add_options(comparison, compare.Settings())

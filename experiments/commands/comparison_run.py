@@ -7,6 +7,7 @@ import keras
 
 import keras_reinit as kr
 from experiments import data
+from experiments.engine import folders
 from experiments.engine.run import Run, keep_network
 from experiments.training import methods, protocol
 
@@ -40,7 +41,8 @@ class ComparisonRun(Run):
 
     def result(self, context, folder):
         """Train once; returns accuracies and the learning curve, a list of [epoch, accuracy]."""
-        source = self.dataset, context.data_dir, context.download, self.image_size
+        images = folders.digest(self.dataset)
+        source = self.dataset, context.data_dir, context.download, self.image_size, images
         whole, test, glimpse = _whole(*source)
         train, stream, sample = _part(*source, self.train_size, self.batch_size, self.seed)
         shape = data.input_shape(whole.x_train, self.image_size)
@@ -98,7 +100,7 @@ def _model(backbone, shape, classes, learning_rate, steps):
 
 
 @functools.lru_cache(maxsize=1)
-def _whole(dataset, data_dir, download, image_size):
+def _whole(dataset, data_dir, download, image_size, images):
     whole = data.load(dataset, data_dir, download, image_size)
     x, y = whole.x_test, whole.y_test
     test = data.evaluation_batches(x, y, image_size=image_size)
@@ -107,8 +109,8 @@ def _whole(dataset, data_dir, download, image_size):
 
 
 @functools.lru_cache(maxsize=1)
-def _part(dataset, data_dir, download, image_size, train_size, batch_size, seed):
-    whole, _, _ = _whole(dataset, data_dir, download, image_size)
+def _part(dataset, data_dir, download, image_size, images, train_size, batch_size, seed):
+    whole, _, _ = _whole(dataset, data_dir, download, image_size, images)
     part = data.subset(whole, train_size, seed)
     x, y = part.x_train, part.y_train
     train = data.evaluation_batches(x, y, image_size=image_size)

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from experiments.engine import catalogue, planning, runner
+from experiments.engine import catalogue, folders, planning, runner
 from experiments.engine.files import write_json
 from experiments.engine.planning import duration
 from experiments.engine.settings import chosen
@@ -12,6 +12,11 @@ from experiments.report.tables import Table, as_text
 
 def command(options):
     """Print how many runs an experiment has, and how long the missing ones take."""
+    with folders.once():
+        return _plan(options)
+
+
+def _plan(options):
     found = catalogue.find(options.name)
     specs = found.runs(chosen(found.sizes[options.size], options))
     missing = specs

@@ -5,8 +5,8 @@ import datetime
 import pathlib
 import shlex
 
-from experiments.commands import compare
-from experiments.engine import catalogue
+from experiments.commands import compare, run
+from experiments.engine import catalogue, folders
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import distinct
 from experiments.engine.files import versions, write
@@ -38,7 +38,7 @@ def command(options):
                 f"{options.store}. Expected `run {lacking[0] if lacking else 'NAME'}` first."
             )
         found = {
-            name: (each, store.records(each.runs(restored(each.sizes["smoke"], requests[name]))))
+            name: (each, store.records(_specs(each, requests[name])))
             for name, each in wanted.items()
             if name in requests
         }
@@ -94,3 +94,9 @@ def _command(words):
     parser = argparse.ArgumentParser(name)
     add_options(parser, each.sizes["smoke"])
     return each, chosen(each.sizes["smoke"], parser.parse_args(arguments))
+
+
+def _specs(experiment, request):
+    """The runs that were asked for, on the images that were in the folders then."""
+    with folders.once(request.get(run.FOLDERS)):
+        return experiment.runs(restored(experiment.sizes["smoke"], request))

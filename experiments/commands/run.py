@@ -4,12 +4,15 @@ import dataclasses
 import functools
 import sys
 
-from experiments.engine import catalogue
+from experiments.engine import catalogue, folders
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
 from experiments.engine.files import versions, write_json
+from experiments.engine.rows import key
 from experiments.engine.settings import chosen
 from experiments.engine.store import Store
+
+FOLDERS = "folders"  # of a request: what was in each folder
 
 
 def command(options):
@@ -22,10 +25,15 @@ def command(options):
 
 def perform(options, name, found, settings, path, json_files):
     """Do what is missing, print the tables; returns the exit status and all finished records."""
+    with folders.once() as images:
+        return _perform(options, name, found, settings, path, json_files, images)
+
+
+def _perform(options, name, found, settings, path, json_files, images):
     from experiments.engine import runner
     from experiments.report.tables import as_text
 
-    specs = found.runs(settings)
+    specs = list({key(spec): spec for spec in found.runs(settings)}.values())
     context = Context(options.data_dir, options.download)
     engine = _engine(options, specs, context)
     if engine is None:
@@ -34,7 +42,8 @@ def perform(options, name, found, settings, path, json_files):
     with Store(path) as store:
         context = dataclasses.replace(context, backups=store.path.with_suffix(".backups"))
         runner.check(specs, store, context)
-        store.request(name, dataclasses.asdict(settings))
+        asked = {FOLDERS: images} if images else {}
+        store.request(name, dataclasses.asdict(settings) | asked)
         before = store.counts(specs)["finished"]
         try:
             engine(specs, store, context, take_over=options.take_over)

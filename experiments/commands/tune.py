@@ -18,10 +18,11 @@ import statistics
 import sys
 
 from experiments.commands.compare import BLOCKS, METHODS
+from experiments.engine import folders
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
 from experiments.engine.files import versions, write, write_csv, write_json
-from experiments.engine.settings import chosen, option, restored
+from experiments.engine.settings import chosen, option
 from experiments.report.statistics import each, percent
 from experiments.report.tables import Cell, Table
 from keras_reinit.methods import METHODS as ALL_METHODS
@@ -54,7 +55,9 @@ class Settings:
     executions: int = option(1, "trainings of a trial, whose scores are averaged", minimum=1)
     epochs: int = option(40, "epochs of a trial, which its rounds share", minimum=2)
     train_size: int = option(400, "training images, those held out included", minimum=2)
-    validation: float = option(0.5, "share of them that is held out, for the score", minimum=0.0)
+    validation: float = option(
+        0.5, "share of them that is held out, for the score", minimum=0.0, below=1
+    )
     batch_size: int = option(25, "images of a batch", minimum=1)
     seed: int = option(0, "of the search, the choice of images, the weights", minimum=0)
 
@@ -268,12 +271,14 @@ def _text(value):
 def _remember(settings, folder):
     """Write the settings into the folder, or raise if those of another search are there."""
     file = pathlib.Path(folder, "settings.json")
+    own = json.loads(json.dumps(dataclasses.asdict(settings)))
+    own |= folders.digests(own)
     if file.exists():
-        before = restored(settings, json.loads(file.read_text()))
+        before = _read_settings(file, folder)
         differing = [
-            f"{field.name}={getattr(settings, field.name)} instead of {getattr(before, field.name)}"
-            for field in dataclasses.fields(settings)
-            if getattr(settings, field.name) != getattr(before, field.name)
+            f"{name}={value} instead of {before[name]}"
+            for name, value in own.items()
+            if name in before and before[name] != value
         ]
         if differing:
             raise UsageError(
@@ -281,7 +286,20 @@ def _remember(settings, folder):
                 f"{', '.join(differing)}. Expected the same options, to go on with it, or another "
                 "--out."
             )
-    write_json(file, dataclasses.asdict(settings))
+    write_json(file, own)
+
+
+def _read_settings(file, folder):
+    try:
+        found = json.loads(file.read_text())
+        if isinstance(found, dict):
+            return found
+    except (OSError, ValueError):
+        pass
+    raise UsageError(
+        f"The settings of the search cannot be read. Received: {file}. Expected JSON: give another "
+        f"--out than {folder}, or remove the file to go on with these options."
+    )
 
 
 def command(options):

@@ -51,11 +51,12 @@ def prepared(name, data_dir, download, known, kind="image"):
 
 
 @functools.lru_cache
-def folder(path):
+def folder(path, images):
     """The builder of a folder of images, `train/CLASS/IMAGE` and `test/CLASS/IMAGE`.
 
     Args:
         path: the folder; its images are PNG or JPEG files of any size, read with three channels.
+        images: their digest: where it is another, the folder is looked at again.
 
     Raises:
         UsageError: if there is no such folder, a split of it has no image, or a class is in one
@@ -170,6 +171,10 @@ def _builder(name, data_dir, known):
     base, _, config = name.partition("/")
     try:
         return tfds.builder(name, data_dir=data_dir)
+    except AssertionError as error:  # no such version
+        raise UsageError(
+            f"The data set cannot be loaded. Received: dataset='{name}', and {error}"
+        ) from error
     except ValueError:  # no such set, no such config, or not even a name
         configs = _configs(base)
     if configs:

@@ -33,6 +33,7 @@ import numpy as np
 from experiments.data import reading
 from experiments.data.dataset import Dataset, held_out, sizes
 from experiments.data.stream import enlarged
+from experiments.engine import folders
 from experiments.engine.errors import UsageError
 
 # The sets of the paper, in the order of its tables.
@@ -53,7 +54,6 @@ BENCHMARK = (
 OTHERS = ("digits", "mnist", "svhn_cropped", "cifar10_jpeg", "caltech101_64px")
 
 TRAINED_ON = {"cifar10_corrupted": "cifar10"}
-FOLDER = "folder:"  # before the path of a folder of images
 VALIDATION = 0.1  # the share of the training images that the paper holds out
 
 
@@ -90,7 +90,7 @@ def load(name, data_dir=None, download=False, image_size=None, validation=0.0, a
     sides = [_side(name, builder, image_size) for builder in (train, test)]
     if augment and sides[0] is not None:
         sides[0] = enlarged(image_size)
-    return _read(name, data_dir, *sides, validation)
+    return _read(name, data_dir, *sides, validation, folders.digest(name))
 
 
 def count(name, data_dir=None, download=False, image_size=None, validation=0.0, size=None):
@@ -111,7 +111,8 @@ def count(name, data_dir=None, download=False, image_size=None, validation=0.0, 
         UsageError: as `load` and `subset`.
     """
     _check_share(validation)
-    held = held_out(_available(name, data_dir, download, image_size), validation)
+    images = folders.digest(name)
+    held = held_out(_available(name, data_dir, download, image_size, images), validation)
     return sizes(int(np.sum(~held)), int(np.sum(held)), size)
 
 
@@ -125,8 +126,11 @@ def check_batch(batch_size, train, dataset):
 
 
 @functools.lru_cache
-def _available(name, data_dir, download, image_size):
-    """The number of examples of the training split of a set that can be loaded."""
+def _available(name, data_dir, download, image_size, images):
+    """The number of examples of the training split of a set that can be loaded.
+
+    `images` is the digest of a folder's, of which other ones are another set.
+    """
     if name == "digits":
         return len(_digits(0.0).y_train)
     builders = _builders(name, data_dir, download)
@@ -146,8 +150,8 @@ def _check_share(validation):
 
 def _builders(name, data_dir, download):
     """The builders of the training and of the test split."""
-    if name.startswith(FOLDER):
-        builder = reading.folder(name.removeprefix(FOLDER))
+    if name.startswith(folders.FOLDER):
+        builder = reading.folder(name.removeprefix(folders.FOLDER), folders.digest(name))
         return builder, builder
     known = (*BENCHMARK, *OTHERS)
     test = reading.prepared(name, data_dir, download, known)
@@ -168,8 +172,8 @@ def _side(name, builder, image_size):
 
 
 @functools.lru_cache(maxsize=2)
-def _read(name, data_dir, train_side, test_side, validation):
-    """A set of TFDS, read."""
+def _read(name, data_dir, train_side, test_side, validation, images):
+    """A set of TFDS, read; `images` as in `_available`."""
     train, test = _builders(name, data_dir, download=False)
     x_test, y_test = reading.read(test, "test", test_side)
     x, y = reading.read(train, "train", train_side)

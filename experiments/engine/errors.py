@@ -1,10 +1,14 @@
-"""Error messages that name the nearest valid choice."""
+"""Errors that the commands know, and messages that name the nearest valid choice."""
 
 import difflib
 
 
 class UsageError(ValueError):
     """A mistake in a command; its message alone tells the user what to do."""
+
+
+class BackupLost(ValueError):
+    """What an earlier process left of a run is not whole: the run has to begin again."""
 
 
 def unknown(what, received, expected):

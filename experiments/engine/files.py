@@ -1,5 +1,6 @@
 """Files that other programs read: whole, or as they were before."""
 
+import contextlib
 import csv
 import functools
 import importlib.metadata
@@ -71,14 +72,18 @@ def write(file, content):
         UsageError: if the file cannot be written; the old one is as it was.
     """
     file = pathlib.Path(file)
-    content = content.encode() if isinstance(content, str) else content
+    if isinstance(content, str):  # a path in it may have bytes that are no UTF-8
+        content = content.encode(errors="backslashreplace")
     temporary = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
         os.replace(temporary, file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UsageError(
-            f"The file cannot be written ({error.strerror}: {error.filename}). Received: {file}. "
-            "Expected a file in a folder that you may write to, on a disk with room."
+            f"The file cannot be written ({error.strerror}: {error.filename or temporary}). "
+            f"Received: {file}. Expected a file in a folder that you may write to, on a disk with "
+            "room."
         ) from error

@@ -11,7 +11,7 @@ from multiprocessing import connection
 
 import tqdm
 
-from experiments.engine import runner
+from experiments.engine import folders, runner
 from experiments.engine.errors import UsageError
 from experiments.engine.store import Store, now
 
@@ -167,7 +167,7 @@ def _work(log, environment, sender, path, specs, context, since, take_over):
     parent = multiprocessing.parent_process()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        with runner.terminable(), Store(path) as store:
+        with runner.terminable(), folders.once(), Store(path) as store:
             runner.share(specs, store, context, since, take_over)
     except UsageError as error:
         sender.send(str(error))

@@ -8,7 +8,7 @@ import tempfile
 
 import experiments
 import keras_reinit
-from experiments.engine import processes, runner
+from experiments.engine import folders, processes, runner
 from experiments.engine.errors import UsageError
 from experiments.engine.store import Store, now
 
@@ -81,6 +81,7 @@ def execute(specs, context, environment):
     for name, value in environment.items():  # before TensorFlow is imported
         os.environ.setdefault(name, value)
     with (
+        folders.once(),
         tempfile.TemporaryDirectory() as folder,
         Store(pathlib.Path(folder) / "runs.sqlite") as own,
     ):

@@ -4,11 +4,12 @@ import abc
 import dataclasses
 import functools
 import shutil
+import sys
 from typing import ClassVar
 
-from experiments.engine import devices
-from experiments.engine.errors import UsageError, unknown
-from experiments.engine.store import digest
+from experiments.engine import devices, folders
+from experiments.engine.errors import BackupLost, UsageError, unknown
+from experiments.engine.rows import digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,19 +35,22 @@ class Run(abc.ABC):
         """The run that a spec is of."""
         values = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in spec.items()
+            for name, value in folders.without_digests(spec).items()
             if name != "task"
         }
         return cls(**values)
 
     @property
     def spec(self):
-        """The run as the store knows it: a flat dict of JSON values."""
+        """The run as the store knows it: a flat dict of JSON values.
+
+        Of a data set in a folder it holds a digest of the images, too.
+        """
         values = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self).items()
         }
-        return {"task": self.task, **values}
+        return {"task": self.task, **values, **folders.digests(values)}
 
     @abc.abstractmethod
     def check(self, context):
@@ -67,6 +71,9 @@ class Run(abc.ABC):
 
         Returns:
             A dict of JSON values.
+
+        Raises:
+            BackupLost: if what is in the folder is not enough to go on with.
         """
 
     def execute(self, context):
@@ -84,13 +91,23 @@ class Run(abc.ABC):
         self.check(context)
         folder = None if context.backups is None else context.backups / digest(self.spec)
         try:
-            result = self.result(context, folder)
+            result = self._result(context, folder)
         except Exception:
             forget_networks()  # whatever a training that broke off has left in them
             raise
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         return result
+
+    def _result(self, context, folder):
+        """Go on from the backups; where they are of no use, begin again without them."""
+        try:
+            return self.result(context, folder)
+        except BackupLost as lost:
+            print(f"A run begins again: {lost}", file=sys.stderr)
+            forget_networks()
+            shutil.rmtree(folder)
+            return self.result(context, folder)
 
     @property
     def batch_key(self):

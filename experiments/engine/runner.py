@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import Counter
 
-from experiments.engine import catalogue
+from experiments.engine import catalogue, folders
 from experiments.engine.errors import UsageError
 from experiments.engine.store import now
 
@@ -127,8 +127,7 @@ def _run(specs, store, context):
         start = time.perf_counter()
         results = _results(specs, context)
         seconds = (time.perf_counter() - start) / len(specs)
-        for spec, result in zip(specs, results, strict=True):
-            store.finish(spec, result, seconds)
+        _finish(specs, results, seconds, store)
     except UsageError:
         _release(specs, store)
         raise
@@ -155,8 +154,35 @@ def _run(specs, store, context):
 
 def _results(specs, context):
     runs = [catalogue.run(spec) for spec in specs]
+    for run, spec in zip(runs, specs, strict=True):
+        _check_images(run, spec)
     with context.place(specs[0]):
         return type(runs[0]).execute_together(runs, context)
+
+
+def _finish(specs, results, seconds, store):
+    """Record all results, also after one that the store could not take."""
+    refusals = []
+    for spec, result in zip(specs, results, strict=True):
+        try:
+            store.finish(spec, result, seconds)
+        except UsageError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _check_images(run, spec):
+    """Raise `UsageError` if this process sees other images in a folder than who asked for a run."""
+    here = folders.digests(spec)
+    differing = [name for name in here if here[name] != spec.get(name)]
+    if differing:
+        name = spec[differing[0].removesuffix("_digest")]
+        raise UsageError(
+            f"The folder has other images than when the command began, or than on the machine that "
+            f"began it. Received: '{name}', {differing[0]} {here[differing[0]]} instead of "
+            f"{spec.get(differing[0])}. Expected the same files: start the command again."
+        )
 
 
 def _release(specs, store):

@@ -3,15 +3,16 @@
 import argparse
 import dataclasses
 import itertools
-import math
 import shlex
+import sys
 
 from experiments.engine.errors import unknown
 
+_LARGEST = 2**31 - 1  # of whole numbers: seeds and sizes have no more bits everywhere
 _METAVARS = {int: "N", float: "X"}
 
 
-def option(default, help, choices=None, minimum=None, kind=None):
+def option(default, help, choices=None, minimum=None, kind=None, below=None):
     """A field of a settings dataclass that is also a command-line option.
 
     Args:
@@ -20,6 +21,7 @@ def option(default, help, choices=None, minimum=None, kind=None):
         choices: the valid values, or None for any.
         minimum: the smallest valid number, or None for any.
         kind: type of the values; None for that of the default.
+        below: what a valid number is less than, or None for any.
 
     Returns:
         A dataclass field.
@@ -35,6 +37,7 @@ def option(default, help, choices=None, minimum=None, kind=None):
             "help": help,
             "choices": choices,
             "minimum": minimum,
+            "below": below,
             "kind": kind or type(default[0] if isinstance(default, tuple) else default),
         },
     )
@@ -79,7 +82,7 @@ def chosen(settings, arguments):
         for field in dataclasses.fields(settings)
         if getattr(arguments, field.name) is not None
     }
-    several = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    several = {name: _each_once(value) for name, value in given.items() if isinstance(value, list)}
     return dataclasses.replace(settings, **given | several)
 
 
@@ -121,15 +124,20 @@ def combinations(**values):
 
 def number(kind, minimum):
     """A parser of numbers of at least `minimum`, for `argparse`."""
-    return _parser("number", kind, None, minimum)
+    return _parser("number", kind, None, minimum, None)
+
+
+def _each_once(values):
+    """Several values as they are stored; a name that is given twice is meant once."""
+    return tuple(dict.fromkeys(values) if isinstance(values[0], str) else values)
 
 
 def _checked(field):
     given = field.metadata
-    return _parser(field.name, given["kind"], given["choices"], given["minimum"])
+    return _parser(field.name, given["kind"], given["choices"], given["minimum"], given["below"])
 
 
-def _parser(name, kind, choices, minimum):
+def _parser(name, kind, choices, minimum, below):
     def parse(text):
         try:
             value = kind(text)
@@ -143,9 +151,14 @@ def _parser(name, kind, choices, minimum):
             raise argparse.ArgumentTypeError(
                 f"Out of range. Received: '{text}'. Expected at least {minimum}."
             )
-        if value == math.inf:
+        if kind is not str and not abs(value) <= (_LARGEST if kind is int else sys.float_info.max):
             raise argparse.ArgumentTypeError(
-                f"Out of range. Received: '{text}'. Expected a finite number."
+                f"Out of range. Received: '{text}'. Expected a finite number"
+                f"{f' of at most {_LARGEST}' if kind is int else ''}."
+            )
+        if below is not None and not value < below:
+            raise argparse.ArgumentTypeError(
+                f"Out of range. Received: '{text}'. Expected less than {below}."
             )
         return value
 

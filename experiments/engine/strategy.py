@@ -10,7 +10,7 @@ import zlib
 
 import keras
 
-from experiments.engine import catalogue, devices, runner, store
+from experiments.engine import catalogue, devices, rows, runner
 from experiments.engine.errors import UsageError
 from keras_reinit import distribution
 
@@ -86,7 +86,7 @@ class Machines(Replicas):
         super().__init__(strategy, specs)
         with strategy.scope():
             self._model = keras.Sequential()  # by which the workers talk
-        runs = zlib.crc32("".join(map(store.key, specs)).encode())
+        runs = zlib.crc32("".join(map(rows.key, specs)).encode())
         remedy = "Give the same command to all."
         distribution.check_workers_agree(self._model, "CRC of the runs", runs, remedy)
 

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import pathlib
+import re
 
 import jinja2
 from matplotlib import pyplot as plt
@@ -13,6 +14,7 @@ from experiments.engine.catalogue import names
 
 DOTS_PER_INCH = 200
 PIXELS_PER_INCH = 96  # of CSS
+_LONGEST_NAME = 60  # characters, each of which may take four of a disk's 255 bytes
 
 
 def write(found, folder, facts=None):
@@ -60,7 +62,7 @@ def _section(name, experiment, records, pictures):
     if records:
         tables = [_table(table) for table in experiment.tables(experiment.summarize(records))]
         for title, (caption, draw) in experiment.figures(records).items():
-            file = f"{name}-{title}.png".replace(" ", "_").replace("/", "_")
+            file = _file_name(f"{name}-{title}", pictures)
             pictures[file], size = picture(draw())
             alternative = f"{experiment.title}: {title.replace('_', ' ')}"
             embedded = base64.b64encode(pictures[file]).decode("ascii")
@@ -79,6 +81,16 @@ def _section(name, experiment, records, pictures):
         "tables": tables,
         "figures": figures,
     }
+
+
+def _file_name(title, others):
+    """A name that any disk takes, short, and no other picture's."""
+    plain = re.sub(r"[^\w.&+,=-]", "_", title)[:_LONGEST_NAME]
+    number = itertools.count(2)
+    file = f"{plain}.png"
+    while file in others:
+        file = f"{plain}-{next(number)}.png"
+    return file
 
 
 def picture(figure):

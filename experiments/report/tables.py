@@ -171,7 +171,8 @@ def as_text(table):
     if max(map(_width, grid)) > WIDTH:
         grid = _lines(table, stacked=True)
     notes = [wrapped(note) for note in (_legend(table), *table.notes) if note]
-    return "\n".join([*filter(None, [table.title]), *grid, *([""] if notes else []), *notes])
+    text = "\n".join([*filter(None, [table.title]), *grid, *([""] if notes else []), *notes])
+    return text.encode(errors="backslashreplace").decode()  # a path may have bytes of no UTF-8
 
 
 def _legend(table):

@@ -1,8 +1,10 @@
 """The course of a training that has several stages."""
 
-import json
-
 import keras
+
+from experiments.training.lines import Lines
+
+_KINDS = (int, int, float, float)  # stage, epoch, training and held-out accuracy
 
 
 class Curves(keras.callbacks.Callback):
@@ -16,20 +18,19 @@ class Curves(keras.callbacks.Callback):
     def __init__(self, stages, folder):
         super().__init__()
         self._stages = stages
-        self._file = None if folder is None else folder / "curves.jsonl"
-        self._entries = {}
-        if self._file is not None and self._file.exists():
-            lines = self._file.read_text().split("\n")
-            for entry in (json.loads(line) for line in lines if line.endswith("]")):
-                self._entries[tuple(entry[:2])] = entry[2:]
+        self._lines = Lines(folder and folder / "curves.jsonl", _KINDS, depth=2)
+        self._entries = self._lines.read()
 
     def on_epoch_end(self, epoch, logs=None):
         place = len(self._stages), epoch
-        self._entries[place] = [round(logs[name], 5) for name in ("accuracy", "val_accuracy")]
-        if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._file, "a") as file:  # a torn line before this one stays alone
-                file.write("\n" + json.dumps([*place, *self._entries[place]]))
+        self._entries[place] = [
+            round(float(logs[name]), 5) for name in ("accuracy", "val_accuracy")
+        ]
+        self._lines.write(*place, *self._entries[place])
+
+    def check(self, epochs, stage=0):
+        """Raise `BackupLost` if one of the first epochs of a stage is missing."""
+        self._lines.check([(stage, epoch) for epoch in range(epochs)], self._entries)
 
     def columns(self):
         """One list of epochs for each stage: "train_curves" and "accuracy_curves"."""

@@ -31,7 +31,7 @@ class GridSettings:
     train_size: int | None = option(
         None, "images of the training split, drawn anew for every seed (paper: all)", None, 2, int
     )
-    validation: float = option(0.1, "share of them that is held out", minimum=0.0)
+    validation: float = option(0.1, "share of them that is held out", minimum=0.0, below=1)
     test_size: int | None = option(None, "first test images (paper: all)", None, 1, int)
     batch_size: int = option(256, "images of a batch", minimum=1)
 

@@ -35,8 +35,8 @@ class Settings(GridSettings):
 
     steps_per_round: int = option(100_000, "most optimizer steps of a round", minimum=1)
     learning_rate: tuple[float, ...] = option((0.001, 0.003, 0.01), "learning rates", minimum=0)
-    dropout: tuple[float, ...] = option((0.0, 0.25, 0.5), "dropout rates", minimum=0)
-    momentum: tuple[float, ...] = option((0.0, 0.9), "momenta", minimum=0)
+    dropout: tuple[float, ...] = option((0.0, 0.25, 0.5), "dropout rates", minimum=0, below=1)
+    momentum: tuple[float, ...] = option((0.0, 0.9), "momenta", minimum=0, below=1)
     weight_decay: tuple[float, ...] = option((0.0, 1e-5), "weight decays", minimum=0)
     initializer: tuple[str, ...] = option(INITIALIZERS, "initializers", choices=INITIALIZERS)
 

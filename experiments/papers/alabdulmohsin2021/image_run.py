@@ -10,7 +10,6 @@ the training images, the sharpness of the minimum, and the size of the weights.
 """
 
 import dataclasses
-import json
 
 import keras
 import numpy as np
@@ -20,6 +19,7 @@ from experiments import data
 from experiments.engine.errors import UsageError
 from experiments.engine.run import Run, keep_network
 from experiments.training import methods, protocol
+from experiments.training.lines import Lines
 
 BLOCKS = {"scnn": 4, "vgg16": 13, "mobilenet": 7, "resnet50": 16}
 LR_PATIENCE = 20  # epochs without a better validation error until the learning rate is halved
@@ -260,25 +260,27 @@ class Journal(keras.callbacks.Callback):
         file: path of the lines that an earlier process may have left, or None.
         test: batches of the test set, or None. "test_accuracy" is that of the best weights so far
             of the round, so it is measured only after an epoch that was better.
+
+    Raises:
+        BackupLost: if they lack an epoch before the first one.
     """
 
     NAMES = ("reinit_round", "accuracy", "loss", "val_accuracy", "test_accuracy")
 
     def __init__(self, first_epoch=0, file=None, test=None):
         super().__init__()
-        self._file = file
+        self._lines = Lines(file, (int, dict))
         self._test = test
-        self.entries = _earlier(file, first_epoch) if first_epoch else []
+        earlier, places = self._lines.read(), [(epoch,) for epoch in range(first_epoch)]
+        self._lines.check(places, earlier)
+        self.entries = [earlier[place][0] for place in places]
 
     def on_epoch_end(self, epoch, logs=None):
         entry = {name: float(f"{logs[name]:.5g}") for name in self.NAMES if name in logs}
         if self._test is not None:
             entry["test_accuracy"] = self._test_accuracy(entry)
         self.entries.append(entry)
-        if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._file, "a") as file:
-                file.write("\n" + json.dumps([epoch, entry]))  # a torn line before it stays alone
+        self._lines.write(epoch, entry)
 
     def _test_accuracy(self, entry):
         same = [e for e in self.entries if e["reinit_round"] == entry["reinit_round"]]
@@ -293,10 +295,3 @@ class Journal(keras.callbacks.Callback):
             f"{name.removeprefix('reinit_')}_curve": [entry[name] for entry in self.entries]
             for name in names
         }
-
-
-def _earlier(file, epochs):
-    """The entries of the epochs before a kill; one that was begun twice counts as the later."""
-    lines = [line for line in file.read_text().split("\n") if line.endswith("}]")]
-    entries = dict(map(json.loads, lines))
-    return [entries[epoch] for epoch in range(epochs)]

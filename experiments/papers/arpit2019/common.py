@@ -35,7 +35,7 @@ class Settings:
     train_size: int | None = option(
         None, "images of the training split, drawn by the seed (default: all)", None, 2, int
     )
-    validation: float = option(0.1, "share of them that is held out", minimum=0.0)
+    validation: float = option(0.1, "share of them that is held out", minimum=0.0, below=1)
     test_size: int | None = option(None, "first test images (default: all)", None, 1, int)
     batch_size: int = option(128, "images of a batch", minimum=1)
     epochs: int = option(200, "epochs of every run", minimum=1)

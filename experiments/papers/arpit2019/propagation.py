@@ -143,7 +143,7 @@ def figures(records):
     found = {}
     for (network, depth, width), members in each(records, "network", "depth", "width"):
         place = "layer" if network == "mlp" else "block"
-        draw = drawing("lines", _courses(members), place, "$\\log_{10}$ of the norm")
+        draw = drawing("lines", _courses(members), place, "log₁₀ of the norm")
         caption = (
             f"{TITLES[network].format(depth)}, width {width}: norms against the layer, activations "
             "relative to the input, gradients to the last one."

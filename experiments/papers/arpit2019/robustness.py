@@ -44,7 +44,7 @@ class Settings(common.Settings):
     learning_rates: tuple[float, ...] = option(
         (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "learning rates", minimum=1e-12
     )
-    momenta: tuple[float, ...] = option((0.0, 0.9), "momenta", minimum=0.0)
+    momenta: tuple[float, ...] = option((0.0, 0.9), "momenta", minimum=0.0, below=1)
     weight_decays: tuple[float, ...] = option((0.0, 1e-5, 1e-4, 1e-3), "weight decays", minimum=0.0)
 
 

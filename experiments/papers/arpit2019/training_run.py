@@ -148,8 +148,7 @@ class InitializedRun(Run):
         curves = Curves(over, folder)
         try:
             _begin(self, model, part)
-            callbacks = [protocol.StopOnDivergence(), curves, *context.callbacks]
-            _train(self, model, part, steps, folder, callbacks)
+            _train(self, model, part, steps, folder, curves, context.callbacks)
             diverged = False
         except protocol.Diverged:
             diverged = True
@@ -258,10 +257,12 @@ class Rate(keras.callbacks.Callback):
         optimizer.learning_rate = self._schedule(optimizer.iterations)
 
 
-def _train(run, model, part, steps, folder, callbacks):
+def _train(run, model, part, steps, folder, curves, callbacks):
+    callbacks = [protocol.StopOnDivergence(), curves, *callbacks]
     if run.warmup or run.decay_epochs:
         callbacks = [Rate(_schedule(run, steps)), *callbacks]
     first_epoch, backup = protocol.backup(folder)
+    curves.check(first_epoch)
     stream = data.batches(
         part.x_train, part.y_train, run.batch_size, run.seed, first_epoch, augment=run.augment,
         padding=round(protocol.PADDING * part.x_train.shape[1]),

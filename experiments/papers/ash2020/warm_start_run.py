@@ -22,7 +22,7 @@ import numpy as np
 import keras_reinit as kr
 from experiments import data
 from experiments.engine import devices
-from experiments.engine.errors import UsageError
+from experiments.engine.errors import BackupLost, UsageError
 from experiments.engine.run import Run
 from experiments.papers.ash2020 import networks
 from experiments.training import protocol
@@ -301,6 +301,8 @@ def _train(run, model, part, source, folder, callbacks):
         measured = part.x_held_out, part.y_held_out
         own = [*callbacks, *([curves] if curves else [])]
         for stage in _stages(run, phase, model, examples, measured, folder, own):
+            if curves:
+                curves.check(stage.epochs, len(stages))
             stages.append(stage)
             if len(stages) == last:
                 before = _kept(_weights(model), folder)
@@ -360,8 +362,14 @@ def _kept(weights, folder):
         return weights
     file, unfinished = folder / "before.npy", folder / "unfinished.npy"
     if file.exists():
-        return np.load(file)
-    np.save(unfinished, weights)
+        try:
+            return np.load(file)
+        except (EOFError, OSError, ValueError) as error:
+            raise BackupLost(f"{error}. Received: {file}. Expected weights.") from error
+    with open(unfinished, "wb") as writer:
+        np.save(writer, weights)
+        writer.flush()
+        os.fsync(writer.fileno())
     os.replace(unfinished, file)
     return weights
 

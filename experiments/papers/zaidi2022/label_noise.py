@@ -34,7 +34,7 @@ class Settings(common.GridSettings):
     """What the command line can change."""
 
     noise: tuple[float, ...] = option((0.0, 0.2, 0.4, 0.6), "shares of wrong labels", minimum=0.0)
-    validation: float = option(0.1, "share of the images that is held out", minimum=0.0)
+    validation: float = option(0.1, "share of the images that is held out", minimum=0.0, below=1)
 
 
 def runs(settings):

@@ -1,7 +1,8 @@
 """Pictures of runs that stay readable in greyscale; each function returns a matplotlib figure.
 
 Methods differ by colour, line style, marker and hatch. Accuracies are given in [0, 1] and drawn in
-per cent. `figure.savefig(file)` writes a picture; there is nothing to close.
+per cent. Titles and names are drawn as they stand: a dollar sign begins no formula.
+`figure.savefig(file)` writes a picture; there is nothing to close.
 
 Example:
     >>> from keras_reinit.analysis import plots

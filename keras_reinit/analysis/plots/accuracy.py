@@ -11,6 +11,7 @@ from keras_reinit.analysis.plots.style import (
     in_order,
     label,
     legend,
+    literal,
     look,
     styles,
 )
@@ -46,7 +47,7 @@ def learning_curves(curves, boundaries, title):
                 marker=style.marker,
                 markersize=3.5,
                 linewidth=emphasis(method),
-                label=method,
+                label=literal(method),
             )
         axes.set_xlabel("epoch (grey: a new round starts)")
         axes.set_ylabel("test accuracy [%]")
@@ -101,7 +102,7 @@ def bars(rows, title):
         room = max(high - low, 1)
         axes.set_ylim(max(0, low - room), min(high + 0.4 * room, 104))
         axes.yaxis.set_major_locator(ticker.MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
-        axes.set_xticks(range(len(rows)), [row["method"] for row in rows])
+        axes.set_xticks(range(len(rows)), [literal(row["method"]) for row in rows])
         axes.set_ylabel("test accuracy [%]")
         axes.set_xlabel("dashed: BL;  *: better than BL, sign test with Holm's correction, 5 %")
     return figure
@@ -331,7 +332,7 @@ def gains(table, baseline="BL"):
                     label=method,
                 )
             axes.tick_params(left=False)
-        cells[0].set_yticks(range(len(sets)), sets)
+        cells[0].set_yticks(range(len(sets)), list(map(literal, sets)))
         cells[0].set_ylim(len(sets) - 0.4, -0.6)
         legend(figure, cells, handletextpad=0.0)
         label(figure, cells, f"test accuracy less that of {baseline} [points]")

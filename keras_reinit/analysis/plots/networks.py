@@ -11,6 +11,7 @@ from keras_reinit.analysis.plots.style import (
     in_order,
     label,
     legend,
+    literal,
     look,
     styles,
 )
@@ -71,7 +72,7 @@ def margins(panels, count=400, pair=("BL", "LW")):
             for axes in (above, below):
                 axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=5, integer=True))
         cells[0].set_ylabel("softmax margin\n(all methods)")
-        cells[len(values)].set_ylabel(f"softmax margin\n({' and '.join(pair)})")
+        cells[len(values)].set_ylabel(f"softmax margin\n({' and '.join(map(literal, pair))})")
         label(figure, cells, "training example, from the smallest margin up")
         legend(figure, cells[: len(values)])
     return figure
@@ -185,7 +186,8 @@ def weight_sizes(ratios):
         axes.axvline(1, color="0.3", linestyle=LOOKS["BL"].line, linewidth=0.8, zorder=0)
         for place, (method, fit) in enumerate(fits.items()):
             style = looks[method]
-            label = f"{method}: {fit.mean:.2f}" + (f" ± {fit.deviation:.2f}" * (fit.deviation > 0))
+            spread = f" ± {fit.deviation:.2f}" if fit.deviation else ""
+            label = f"{literal(method)}: {fit.mean:.2f}{spread}"
             if fit.deviation:
                 at = np.linspace(fit.mean - 3 * fit.deviation, fit.mean + 3 * fit.deviation, 121)
                 density = np.exp(-(((at - fit.mean) / fit.deviation) ** 2) / 2)

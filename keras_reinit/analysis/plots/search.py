@@ -5,7 +5,7 @@ import math
 import matplotlib
 from matplotlib import ticker
 
-from keras_reinit.analysis.plots.style import grid, look
+from keras_reinit.analysis.plots.style import grid, literal, look
 
 _BELOW = -0.14  # where a line crosses the axis of a value that its trial does not have
 _SHADES = matplotlib.colormaps["viridis"]
@@ -76,7 +76,7 @@ def _vertical(axes, place, name, scale, lacking):
     for height, text in [*marks, *[(_BELOW, "-")] * lacking]:
         axes.plot([place - 0.03, place], [height] * 2, color="0.6", linewidth=0.8, zorder=1)
         axes.annotate(
-            text,
+            literal(text),
             (place, height),
             (-5, 0),
             textcoords="offset points",
@@ -87,7 +87,7 @@ def _vertical(axes, place, name, scale, lacking):
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
         )
     axes.annotate(
-        name.replace("_", "\n"), (place, _BELOW - 0.04), ha="center", va="top", fontsize=8
+        literal(name.replace("_", "\n")), (place, _BELOW - 0.04), ha="center", va="top", fontsize=8
     )
 
 

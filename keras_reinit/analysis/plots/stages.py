@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 from matplotlib import ticker
 
-from keras_reinit.analysis.plots.style import LOOKS, grid, label, legend, look, styles
+from keras_reinit.analysis.plots.style import LOOKS, grid, label, legend, literal, look, styles
 
 # Training from scratch and going on as one is: what every other start lies between.
 _ENDS = {"random": LOOKS["BL"], "warm": LOOKS["LW"]}
@@ -47,7 +47,7 @@ def stages(panels, x="training examples"):
             for axes in (accuracy, time):
                 _ticks(axes, [at for arm in arms.values() for at in arm["x"]])
         for axes in cells[-2:]:
-            axes.set_xlabel(x)
+            axes.set_xlabel(literal(x))
         legend(figure, cells)
     return figure
 

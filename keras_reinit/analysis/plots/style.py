@@ -65,6 +65,11 @@ def look():
         yield
 
 
+def literal(text):
+    """A text that matplotlib draws as it stands: names are no formulas, and may be no UTF-8."""
+    return text.encode(errors="backslashreplace").decode().replace("$", r"\$")
+
+
 def grid(titles, size, columns=4, **shared):
     """A figure with one set of axes for each title, at most `columns` in a row.
 
@@ -90,7 +95,7 @@ def grid(titles, size, columns=4, **shared):
     for axes in cells[len(titles) :]:
         axes.remove()
     for axes, title in zip(cells, titles, strict=False):
-        axes.set_title(title)
+        axes.set_title(literal(title))
     return figure, cells[: len(titles)]
 
 
@@ -105,7 +110,7 @@ def legend(figure, axes, **options):
         rows = math.ceil(inches / figure.get_figwidth())
         figure.legend(
             entries.values(),
-            entries.keys(),
+            list(map(literal, entries)),
             loc="outside upper center",
             ncols=math.ceil(len(entries) / rows),
             columnspacing=1.2,
@@ -116,9 +121,9 @@ def legend(figure, axes, **options):
 def label(figure, axes, x, y=None):
     """Name the x axis once below all axes, and the y axis left of the first ones of each row."""
     if all(each.get_subplotspec().is_first_col() for each in axes):
-        axes[-1].set_xlabel(x)
+        axes[-1].set_xlabel(literal(x))
     else:
-        figure.supxlabel(x, fontsize=9)
+        figure.supxlabel(literal(x), fontsize=9)
     for each in axes:
         if y and each.get_subplotspec().is_first_col():
-            each.set_ylabel(y)
+            each.set_ylabel(literal(y))

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from keras_reinit.analysis.plots.style import look, styles
+from keras_reinit.analysis.plots.style import literal, look, styles
 
 _LEAF_WIDTH, _LEVEL_HEIGHT = 1.05, 1.0  # inches
 
@@ -47,7 +47,7 @@ def _draw(axes, node, left, level, looks):
         axes.text(
             left,
             -level,
-            f"{_lines(node.best)}\nn={node.samples}\nGini {node.gini:.2f}",
+            f"{literal(_lines(node.best))}\nn={node.samples}\nGini {node.gini:.2f}",
             ha="center",
             va="center",
             fontsize=8,
@@ -78,7 +78,7 @@ def _draw(axes, node, left, level, looks):
     axes.text(
         middle,
         -level,
-        f"{_question(node.question)}\nn={node.samples}, Gini {node.gini:.2f}",
+        f"{literal(_question(node.question))}\nn={node.samples}, Gini {node.gini:.2f}",
         ha="center",
         va="center",
         fontsize=8,

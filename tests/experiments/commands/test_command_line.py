@@ -1,5 +1,7 @@
 """The commands: what they print and write, and what they say to a mistake."""
 
+import argparse
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -8,8 +10,9 @@ import pytest
 
 import keras_reinit as kr
 from experiments.__main__ import main
-from experiments.commands import compare
+from experiments.commands import compare, tune
 from experiments.engine import catalogue
+from experiments.engine.settings import add_options
 from experiments.engine.store import Store
 
 NAMES = catalogue.names()
@@ -54,6 +57,13 @@ def test_unknown_experiment(capsys):
         (["compare", "--seeds", "x"], "Received: 'x'. Expected int."),
         (["compare", "--learning-rate", "nan"], "Received: 'nan'. Expected at least 0.0."),
         (["compare", "--learning-rate", "inf"], "Received: 'inf'. Expected a finite number."),
+        (["compare", "--epochs", "1" + 10 * "0"], "argument --epochs: Out of range. Received: '1"),
+        (["compare", "--seeds", str(2**31)], "Expected a finite number of at most 2147483647."),
+        (["tune", "--validation", "1"], "argument --validation: Out of range. Received: '1'."),
+        (["run", "figure2", "--dropout", "0.5", "1.5"], "argument --dropout: Out of range."),
+        (["run", "init_robustness", "--momenta", "nan"], "argument --momenta: Out of range."),
+        (["plan", "table2", "--speedup=-inf"], "argument --speedup: Out of range."),
+        (["plan", "table2", "--devices", "1.5"], "argument --devices: Not a number."),
         (["run", "figure8", "--width", "0"], "Received: '0'. Expected at least 0.01."),
         (["run", "synthetic_table1", "--method", "FC hed"], "Did you mean 'FC head'?"),
         (["run", "synthetic_table1", "--alpha", "-1"], "Expected at least 0."),
@@ -79,6 +89,31 @@ def test_settings_that_cannot_work(arguments, message, tmp_path, capsys):
     assert main(["compare", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out" / "runs.json").exists()
+
+
+SETTINGS = {name: catalogue.find(name).sizes["smoke"] for name in NAMES}
+SETTINGS |= {"compare": compare.Settings(), "tune": tune.Settings()}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_number_is_checked_by_its_option(name, capsys):
+    parser = argparse.ArgumentParser()
+    add_options(parser, SETTINGS[name])
+    fields = dataclasses.fields(SETTINGS[name])
+    for field in (each for each in fields if each.metadata["kind"] in (int, float)):
+        flag = "--" + field.name.replace("_", "-")
+        for text in ("nan", "inf", "-inf", "-1", "x", "", "1e400"):
+            with pytest.raises(SystemExit):
+                parser.parse_args([f"{flag}={text}"])
+            message = capsys.readouterr().err
+            assert f"argument {flag}: " in message
+            assert f"Received: '{text}'" in message
+
+
+def test_what_is_given_twice_is_run_once(tmp_path, capsys):
+    command = ["run", "synthetic_table1", "--store", str(tmp_path / "runs.sqlite"), "--seeds", "1"]
+    assert main([*command, "--alpha", "1", "1.0", "--method", "BL", "BL"]) == 0
+    assert "Runs: 1, finished 1 (0 of them before)" in capsys.readouterr().err
 
 
 def test_a_mistake_is_found_before_anything_is_run_and_forgets_no_request(tmp_path, capsys):

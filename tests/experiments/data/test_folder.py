@@ -1,14 +1,22 @@
 """A folder of images as a data set: what TFDS does not have, such as Tiny ImageNet."""
 
+import dataclasses
+import json
+import os
 import re
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from experiments import data
+from experiments.__main__ import main
+from experiments.commands import compare
+from experiments.engine import folders, rows, runner
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
+from experiments.engine.store import Store
 from experiments.papers.zaidi2022 import regularized_run
 
 CLASSES = ("bird", "cat", "dog")
@@ -87,3 +95,106 @@ def test_the_splits_have_the_same_classes(folder):
     (folder / "test" / "cat").rename(folder / "test" / "images")
     with pytest.raises(UsageError, match="with 2 in one of them only, such as 'cat'"):
         data.load(f"folder:{folder}", image_size=8)
+
+
+def spec(folder):
+    settings = dataclasses.replace(compare.Settings(), dataset=f"folder:{folder}")
+    return compare.runs(settings)[0]
+
+
+def change(file, how):
+    """Other images in a folder, in one way."""
+    content = file.read_bytes()
+    if how == "content":  # of the same size, at the same time
+        times = file.stat()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    elif how == "name":
+        file.rename(file.with_name("other.png"))
+    elif how == "class":
+        file.rename(file.parents[1] / "dog" / "other.png")
+    elif how == "one more":
+        file.with_name("other.png").write_bytes(content)
+    else:
+        file.unlink()
+
+
+@pytest.mark.parametrize("how", ["content", "name", "class", "one more", "one less"])
+@pytest.mark.parametrize("split", COUNTS)
+def test_a_run_is_known_by_its_images(folder, how, split):
+    before = spec(folder)
+    assert spec(folder) == before
+    change(folder / split / "cat" / "1.png", how)
+    assert rows.key(spec(folder)) != rows.key(before)
+
+
+def test_a_run_is_not_known_by_what_is_no_image_of_it(folder):
+    before = spec(folder)
+    (folder / "results").mkdir()
+    (folder / "results" / "runs.sqlite").touch()
+    os.utime(folder / "train" / "cat" / "1.png")
+    assert spec(folder) == before
+    copy = folder.parent / f"{folder.name}-copy"
+    shutil.copytree(folder, copy)
+    assert spec(copy)["dataset_digest"] == before["dataset_digest"]
+
+
+def test_equal_words_in_two_directories_are_two_runs(tmp_path, monkeypatch):
+    keys = set()
+    for name in ("cat", "dog"):
+        (tmp_path / name / "data" / "train" / name).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / name)
+        keys.add(rows.key(spec("data")))
+    assert len(keys) == 2
+
+
+def test_a_set_of_tfds_has_the_spec_that_it_had():
+    assert "dataset_digest" not in compare.runs(compare.Settings())[0]
+
+
+def test_a_command_looks_at_a_folder_once(folder):
+    with folders.once() as seen:
+        before = spec(folder)
+        change(folder / "train" / "cat" / "1.png", "one less")
+        assert spec(folder) == before
+    assert seen == {f"folder:{folder}": before["dataset_digest"]}
+    assert spec(folder) != before
+    with folders.once(seen):
+        assert spec(folder) == before
+
+
+def test_other_images_are_read_anew(folder):
+    name = f"folder:{folder}"
+    assert len(data.load(name, image_size=8).x_train) == 18
+    change(folder / "train" / "cat" / "1.png", "one less")
+    assert data.count(name, image_size=8) == (17, 0)
+    assert len(data.load(name, image_size=8).x_train) == 17
+
+
+def test_images_that_change_before_a_run_begins_are_told(folder, tmp_path_factory):
+    asked = spec(folder)
+    change(folder / "train" / "cat" / "1.png", "content")
+    with Store(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
+        with pytest.raises(UsageError, match="other images than when the command began"):
+            runner.perform([asked], store, Context())
+        assert store.counts([asked]) == {"missing": 1}
+
+
+def test_a_report_is_of_the_images_that_were_there(folder, tmp_path_factory, capsys):
+    out = tmp_path_factory.mktemp("out")
+    command = ["compare", "--dataset", f"folder:{folder}", "--image-size", "8", "--seeds", "1"]
+    command += ["--method", "BL", "--backbone", "mlp", "--epochs", "1", "--train-size", "12"]
+    command += ["--batch-size", "6", "--out", str(out)]
+    assert main(command) == 0
+    assert "finished 1 (0 of them before)" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "finished 1 (1 of them before)" in capsys.readouterr().err
+    (before,) = json.loads((out / "runs.json").read_text())["runs"]
+    change(folder / "train" / "cat" / "1.png", "one less")
+    report = ["report", "--store", str(out / "runs.sqlite"), "--out", str(out / "page")]
+    assert main(report) == 0
+    assert before["dataset_digest"] in (out / "page" / "index.html").read_text()
+    assert main(command) == 0
+    assert "finished 1 (0 of them before)" in capsys.readouterr().err
+    shutil.rmtree(folder)
+    assert main(report) == 0

@@ -8,7 +8,8 @@ import pytest
 from experiments.commands import compare
 from experiments.engine import catalogue
 from experiments.engine.experiment import distinct
-from experiments.engine.store import Store, key
+from experiments.engine.rows import key
+from experiments.engine.store import Store
 
 # One row of each task, as the first version wrote it into its store, and an experiment that has it.
 STORED = {

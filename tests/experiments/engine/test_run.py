@@ -6,8 +6,8 @@ import pytest
 
 from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
+from experiments.engine.rows import digest
 from experiments.engine.run import Run, keep_network
-from experiments.engine.store import digest
 
 BUILT = []
 

@@ -233,6 +233,22 @@ def test_progress_counts_what_was_done_before(task, store, capsys):
     assert "7/8 runs" in capsys.readouterr().err
 
 
+def test_results_after_one_that_the_store_refuses_are_kept(task, store, monkeypatch):
+    execute_by(task, lambda run: 0, lambda seeds: [{"score": seed} for seed in seeds])
+    finish, refused = store.finish, []
+
+    def finish_but_once(spec, *result):
+        if spec == SPECS[1] and not refused:
+            refused.append(spec)
+            raise UsageError("held by another process")
+        finish(spec, *result)
+
+    monkeypatch.setattr(store, "finish", finish_but_once)
+    with pytest.raises(UsageError, match="held by another process"):
+        runner.perform(SPECS, store, Context())
+    assert store.counts(SPECS) == {"finished": 4, "missing": 1}
+
+
 COMMAND = ["run", "synthetic_table4", "--l2", "0", ".01", ".02", ".05", ".1", "--seeds", "2"]
 RUNS = 3 * 5 * 2
 

@@ -12,7 +12,8 @@ import tempfile
 import pytest
 
 from experiments.engine.errors import UsageError
-from experiments.engine.store import Store, key, now
+from experiments.engine.rows import key
+from experiments.engine.store import Store, now
 
 ROOT = pathlib.Path(__file__).parents[3]
 SPECS = [{"task": "t", "method": method, "seed": 0} for method in ("BL", "LW", "FC")]
@@ -80,6 +81,55 @@ def test_a_released_run_is_missing(store):
     assert store.states([SPECS[1]])[0][0] == "finished"
 
 
+@pytest.fixture
+def other(store, file):
+    """The store as another machine has it open."""
+    with Store(file) as other:
+        other._identity = {**other._identity, "host": "another machine"}
+        yield other
+
+
+@pytest.mark.parametrize("gives_up", ["release", "fail", "nothing", "claim again"])
+def test_a_run_that_was_taken_over_is_kept_when_the_first_finishes_it(store, other, gives_up):
+    assert store.claim(SPECS[0])
+    assert other.claim(SPECS[0], take_over=True)
+    if gives_up == "fail":
+        other.fail(SPECS[0], "ValueError: no")
+    elif gives_up != "nothing":
+        other.release(SPECS[0])
+    if gives_up == "claim again":
+        assert other.claim(SPECS[0])
+    store.finish(SPECS[0], {"test_accuracy": 0.9}, 3600.0)
+    for each in (store, other):
+        assert each.results([SPECS[0]]) == [({"test_accuracy": 0.9}, 3600.0)]
+        assert not each.claim(SPECS[0], take_over=True)
+    other.fail(SPECS[0], "too late")
+    other.release(SPECS[0])
+    assert store.counts([SPECS[0]]) == {"finished": 1}
+
+
+def test_of_two_results_the_first_stays(store, other):
+    assert store.claim(SPECS[0])
+    assert other.claim(SPECS[0], take_over=True)
+    other.finish(SPECS[0], {"test_accuracy": 0.8}, 1.0)
+    store.finish(SPECS[0], {"test_accuracy": 0.9}, 2.0)
+    assert store.results([SPECS[0]]) == [({"test_accuracy": 0.8}, 1.0)]
+    with Store(store.path) as again:  # its checksum is that of the first
+        assert again.results([SPECS[0]]) == [({"test_accuracy": 0.8}, 1.0)]
+
+
+def test_a_process_that_ends_leaves_the_room_that_another_one_needs(store, file):
+    assert store.claim(SPECS[0])
+    program = (
+        "import sys; from experiments.engine.store import Store; Store(sys.argv[1]).__exit__()"
+    )
+    subprocess.run([sys.executable, "-c", program, file], cwd=ROOT, check=True)
+    assert file.with_name("runs.sqlite-reserve").exists()
+    store.finish(SPECS[0], {}, 1.0)
+    subprocess.run([sys.executable, "-c", program, file], cwd=ROOT, check=True)
+    assert not file.with_name("runs.sqlite-reserve").exists()
+
+
 def test_the_claim_of_a_dead_process_counts_for_nothing(store, file):
     program = "import sys; from experiments.engine.store import Store; import os, signal; " + (
         "assert Store(sys.argv[1]).claim({'task': 't', 'method': 'BL', 'seed': 0}); "
@@ -116,6 +166,17 @@ def test_the_last_request_is_kept(store, file):
     store.request("table2", {"seeds": 5, "method": ["BL"]})
     with Store(file) as again:
         assert again.requests() == {"table2": {"seeds": 5, "method": ["BL"]}}
+
+
+def test_a_store_of_an_older_version_is_read_and_written(store, file):
+    finish(store, SPECS[0])
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DROP TABLE checksums")
+    with Store(file) as again:
+        finish(again, SPECS[1])
+        assert len(again.records(SPECS)) == 2
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM checksums").fetchone() == (1,)
 
 
 def refused(file, *parts):
@@ -187,11 +248,15 @@ def ordinary_user():
         os.seteuid(0)
 
 
-def test_a_folder_that_is_read_only():
+@pytest.mark.parametrize("old", [False, True])
+def test_a_folder_that_is_read_only(old):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "runs.sqlite"
         with Store(file) as store:
             finish(store, SPECS[0])
+        if old:
+            with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+                connection.execute("DROP TABLE checksums")
         os.chmod(file, 0o444)
         os.chmod(folder, 0o555)
         try:
@@ -227,6 +292,26 @@ def test_a_disk_that_refuses_keeps_what_was_finished(store, file):
     assert store.counts(SPECS) == {"finished": 1, "running": 1, "missing": 1}
     store.finish(SPECS[1], {"curve": [1]}, 1.0)
     assert [record["method"] for record in store.records(SPECS)] == ["BL", "LW"]
+
+
+def test_a_result_that_the_store_cannot_take_waits_beside_it(store, file, monkeypatch):
+    monkeypatch.setattr("experiments.engine.database._WAIT", 0.01)
+    with Store(file) as locked_out:
+        assert locked_out.claim(SPECS[0])
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(UsageError, match="held the store.*The result of this run is in"):
+                locked_out.finish(SPECS[0], {"test_accuracy": 0.9}, 3600.0)
+            connection.execute("ROLLBACK")
+    (waiting,) = file.parent.glob("*-waiting-*")
+    content = waiting.read_text()
+    waiting.write_text(content.replace("0.9", "0.8"))  # not whole: it is left alone
+    with Store(file) as again:
+        assert again.results([SPECS[0]]) == [None]
+    waiting.write_text(content)
+    with Store(file) as again:
+        assert again.results([SPECS[0]]) == [({"test_accuracy": 0.9}, 3600.0)]
+    assert not waiting.exists()
 
 
 @pytest.fixture
@@ -274,7 +359,7 @@ def test_one_question_for_many_runs(store):
     assert store.claim(specs[7])
     store.finish(specs[7], {"score": 0.5}, 1.0)
     questions = []
-    store._connection.set_trace_callback(questions.append)
+    store._database._connection.set_trace_callback(questions.append)
     assert store.counts(specs) == {"missing": 19_999, "finished": 1}
     assert [record["seed"] for record in store.records(specs)] == [7]
     assert len(questions) == 2

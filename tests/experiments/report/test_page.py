@@ -1,17 +1,20 @@
 """The page: whole, self-contained, valid, and with the right numbers in the right cells."""
 
 import base64
+import dataclasses
 import html.parser
 import re
 
 import pytest
 from matplotlib import pyplot as plt
 
+from experiments.commands import compare
 from experiments.engine import experiment
 from experiments.papers.alabdulmohsin2021.layouts import accuracy_table
 from experiments.report import page
 from experiments.report.statistics import summary
 from experiments.report.tables import Cell, Table
+from keras_reinit.analysis import plots
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -207,3 +210,36 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     )
     assert first == second
     assert b"3 &amp; up" in first[0]
+
+
+@pytest.mark.parametrize("name", ["$a_{$", "<b>&\"'", "é\udcff", "../..", "{{ x }}", "|*_`#"])
+def test_any_name_of_a_data_set_makes_a_page(tmp_path, name):
+    records = [
+        {"dataset": f"folder:{name}", "image_size": None, "method": method, "backbone": "scnn"}
+        | {"train_size": 50, "rounds": 4, "epochs": 3, "batch_size": 25, "learning_rate": 0.005}
+        | {"task": "comparison", "seed": seed, "test_accuracy": 0.5, "train_accuracy": 1.0}
+        | {"curve": [[1, 0.1], [12, 0.5]], "seconds": 1.0}
+        for method in ("BL", "LW")
+        for seed in range(2)
+    ]
+    index, *pictures = page.write({"compare": (compare.EXPERIMENT, records)}, tmp_path, {})
+    shown = name.encode(errors="backslashreplace").decode()
+    assert f"folder:{shown}" in Reader(index.read_text()).text
+    assert all(picture.parent == tmp_path for picture in pictures)
+
+
+def test_pictures_of_equal_names_are_two_files(tmp_path):
+    titles = ["a/b", "a b", "a_b", "x" * 300, "x" * 301]
+
+    def figures(records):
+        return {title: ("", lambda title=title: plots.bars(ROWS, title[:3])) for title in titles}
+
+    found = dataclasses.replace(compare.EXPERIMENT, figures=figures, tables=lambda rows: [])
+    found = dataclasses.replace(found, summarize=lambda records: records)
+    _, *pictures = page.write({"compare": (found, [{"seconds": 1.0}])}, tmp_path, {})
+    assert len(set(pictures)) == len(titles)
+    assert len({picture.read_bytes() for picture in pictures}) >= 4
+    assert all(len(picture.name) < 80 for picture in pictures)
+
+
+ROWS = [{"method": "BL", "mean": 0.8, "deviation": 0.01}]

@@ -111,6 +111,27 @@ def test_a_journal_survives_a_torn_line(tmp_path):
     assert image_run.Journal(3, file).columns() == {"loss_curve": [0.0, 0.5, 1.0]}
 
 
+@pytest.mark.parametrize("left", [None, "", '\n[0, {"loss": 1.0}]\n[1, {"lo', "\n[1, [0]]\n\xff[{"])
+def test_a_journal_that_lacks_an_epoch_says_so(tmp_path, left):
+    file = tmp_path / "journal.jsonl"
+    if left is not None:
+        file.write_text(left, encoding="latin-1")
+    with pytest.raises(ValueError, match=rf"journal lacks epochs.*Received: {file}, without [01]"):
+        image_run.Journal(2, file)
+
+
+def test_a_run_whose_journal_is_gone_begins_again(layerwise, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(protocol, "BACKUP_SECONDS", 0)
+    with pytest.raises(RuntimeError, match="broken off"):
+        TINY.execute(Context(backups=tmp_path, callbacks=(BreakOff(4),)))
+    (journal,) = tmp_path.glob("*/journal.jsonl")
+    journal.write_text("\n".join(journal.read_text().split("\n")[:-1]))
+    epochs = Epochs()
+    assert TINY.execute(Context(backups=tmp_path, callbacks=(epochs,))) == layerwise
+    assert epochs.seen == list(range(8))
+    assert "A run begins again: the journal lacks epochs" in capsys.readouterr().err
+
+
 def test_seeds_differ(layerwise):
     other = run(seed=1)
     assert other["loss_curve"] != layerwise["loss_curve"]

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from experiments import data
-from experiments.engine import catalogue
-from experiments.engine.errors import UsageError
+from experiments.engine import catalogue, rows
+from experiments.engine.errors import BackupLost, UsageError
 from experiments.engine.experiment import Context
 from experiments.papers.ash2020 import networks, warm_start_run
 from experiments.papers.ash2020.warm_start_run import WarmStartRun
@@ -171,6 +171,26 @@ def test_a_course_survives_a_torn_line(tmp_path):
     course.on_epoch_end(2, {"accuracy": 0.6, "val_accuracy": 1.0})
     stages.append("over")
     assert Curves(stages, tmp_path).columns()["accuracy_curves"] == [[0.0, 0.5, 1.0]]
+
+
+def test_a_course_that_lacks_an_epoch_is_not_shorter_in_silence(tmp_path):
+    for epoch in (0, 2):
+        Curves([], tmp_path).on_epoch_end(epoch, {"accuracy": 0.5, "val_accuracy": 0.5})
+    with pytest.raises(BackupLost, match=r"without 1. Expected one line an epoch"):
+        Curves([], tmp_path).check(3)
+    Curves([], tmp_path).check(1)
+
+
+def test_weights_that_a_power_cut_has_torn_let_a_run_begin_again(tmp_path, capsys):
+    expected = run(curves=True)
+    changed = dataclasses.replace(TINY, curves=True)
+    folder = tmp_path / rows.digest(changed.spec)
+    folder.mkdir()
+    (folder / "before.npy").write_bytes(b"")
+    result = changed.execute(Context(backups=tmp_path))
+    assert {name: result[name] for name in expected} == expected
+    assert "A run begins again: " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_does_not_depend_on_the_runs_before(warm):
