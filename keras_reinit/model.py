@@ -1,5 +1,6 @@
 """A network that knows its blocks, their normalisations, and its norms at initialisation."""
 
+import functools
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from keras_reinit.core import resolve_seed
 from keras_reinit.keras_private import (
     all_layers,
     overridden,
-    own_other_variables,
     own_trainable_variables,
 )
 from keras_reinit.layers import FrozenNormalization, Recomputed
@@ -26,8 +26,10 @@ from keras_reinit.weights.snapshot import restored_on_error, unchanged
 from keras_reinit.weights.statistics import recalibrate, with_statistics
 
 # What a graph of layers does not hold: the class of a model would lose it.
-_OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-_OWN += ("fit", "evaluate", "predict")
+_OWN = (
+    *("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
+    *("fit", "evaluate", "predict"),
+)
 _OF_LORA = "lora_"
 
 
@@ -266,8 +268,8 @@ class ReinitModel(keras.Model):
 
     def _recurrent_states(self):
         """What a stateful recurrent layer remembers of the batch before."""
-        stateful = [layer for layer in all_layers(self) if getattr(layer, "stateful", False)]
-        return [variable for layer in stateful for variable in own_other_variables(layer)]
+        states = [keras.tree.flatten(getattr(layer, "states", ())) for layer in all_layers(self)]
+        return [s for of_layer in states for s in of_layer if isinstance(s, keras.Variable)]
 
     def _moments(self, sample):
         """Means and variances of each block's raw output, example by example."""
@@ -281,10 +283,9 @@ class ReinitModel(keras.Model):
 
             inputs, _ = rebuild(self, call)
             probe, batch = keras.Model(inputs, outputs), fixed_batch(self)
-            # A closure and not the model: a model would be tracked, and saved, as a layer.
-            object.__setattr__(
-                self, "_predict_moments", lambda data: predict(probe, data, batch=batch)
-            )
+            # A function and not the model: a model would be tracked, and saved, as a layer.
+            run = functools.partial(predict, probe, batch=batch)
+            object.__setattr__(self, "_predict_moments", run)
         return self._predict_moments(sample)
 
     def reinitialize(self, above=None, seed=None, where=None):

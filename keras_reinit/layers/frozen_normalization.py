@@ -76,8 +76,8 @@ class FrozenNormalization(keras.layers.Layer):
         """Write the two statistics.
 
         Args:
-            mean: finite number, or for another `axis` than None also an array of shape (channels,).
-            stddev: positive finite number, or for another `axis` than None also an array of shape (channels,).
+            mean: finite number, or with an `axis` also an array of shape (channels,).
+            stddev: positive finite number, or with an `axis` also an array of shape (channels,).
 
         Raises:
             ValueError: if a value has another shape or is not finite, or a stddev is not positive;

@@ -40,7 +40,7 @@ class Graph(NamedTuple):
 
 
 def trace(model):
-    """List the calls of a Functional or Sequential model, which leaves nothing behind on its layers.
+    """List the calls of a Functional or Sequential model, and leave nothing behind on its layers.
 
     Args:
         model: a built Functional or Sequential `keras.Model`.

@@ -222,7 +222,7 @@ def _rebuilt(layer, seed=None):
 
     try:
         entries = set(_config(layer))
-        taken = entries & _taken(type(layer))
+        taken = entries & _taken(layer.__class__)
         try:
             return deferred(entries)
         except Exception:

@@ -1,4 +1,4 @@
-"""The data that a network is measured on: refused early and by name, and gone through in batches."""
+"""The data that a network is measured on: refused by name, and gone through in batches."""
 
 import keras
 import numpy as np
@@ -37,8 +37,8 @@ def check_sample(model, sample):
     size, batch = _leaves(sample)[0].shape[0], fixed_batch(model)
     if batch is not None and size % batch:
         raise ValueError(
-            f"Model '{model.name}' takes batches of {batch} examples. Received: a sample of {size}. "
-            f"Expected a multiple of {batch}, such as sample[:{size - size % batch or batch}]"
+            f"Model '{model.name}' takes batches of {batch} examples. Received: a sample of "
+            f"{size}. Expected a multiple of {batch}"
         )
 
 
@@ -56,6 +56,7 @@ def predict(model, sample, whole=False, batch=None):
     """
     if not _is_arrays(sample):
         return model.predict(sample, verbose=0)
+    sample = keras.tree.map_structure(lambda a: a.tocsr() if _is_sparse(a) else a, sample)
     size = _leaves(sample)[0].shape[0]
     step = batch or (size if whole else _BATCH)
     batches = [

@@ -143,7 +143,7 @@ def test_an_output_from_the_middle_costs_no_block():
 
 def test_a_head_on_a_lower_block_costs_no_block_and_belongs_to_none():
     inputs = keras.Input((8,))
-    first, second, third = trunk(inputs, 3)
+    first, _, third = trunk(inputs, 3)
     heads = [layers.Dense(2, name="low")(first), layers.Dense(2, name="high")(third)]
     model = kr.ReinitModel(keras.Model(inputs, heads))
     assert [[each.name for each in block.layers] for block in model.blocks] == [

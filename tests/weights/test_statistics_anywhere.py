@@ -136,7 +136,7 @@ def test_a_model_without_a_call_is_refused_by_the_names_of_its_normalisations(rn
 
 
 class FineTuned(keras.Model):
-    """A base in inference mode, as guides to fine-tuning have it, and a normalisation of its own."""
+    """A base in inference mode, as guides to fine-tuning have it, and its own normalisation."""
 
     def __init__(self, function=None):
         super().__init__()
