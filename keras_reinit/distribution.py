@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_reinit.core import check_choice
 from keras_reinit.keras_private import is_without_strategy, joins_by_collectives
 
 __all__ = ["is_chief", "strategy"]
@@ -59,11 +60,7 @@ def strategy(kind, devices=None, address=None):
         ...     model.compile("adam", "mse")
         >>> model.fit(x, y, batch_size=256, callbacks=[method])
     """
-    if kind not in ("mirrored", "multiworker", "tpu"):
-        raise ValueError(
-            f"Unknown strategy. Received: kind={kind!r}. Expected 'mirrored', 'multiworker' or "
-            "'tpu' (Keras 3 has no parameter servers)"
-        )
+    check_choice("kind", kind, ("mirrored", "multiworker", "tpu"))  # Keras has no others
     if devices is not None and kind != "mirrored":
         raise ValueError(f"`devices` is for 'mirrored'. Received: {kind=}, {devices=}")
     if address is not None and kind != "tpu":

@@ -5,6 +5,7 @@ has to follow.
 """
 
 import contextlib
+import pathlib
 import random
 import sys
 
@@ -223,6 +224,18 @@ def track(optimizer, variable):
 
 
 # Callbacks.
+
+
+def backup_files(callback):
+    """The two files of a `keras.callbacks.BackupAndRestore`, and whether it can do without them.
+
+    Returns:
+        Paths of the weights and of the metadata, and whether older weights are there to fall back
+        on.
+    """
+    weights, metadata = callback._weights_path, callback._training_metadata_path
+    can_fall_back = pathlib.Path(callback._prev_weights_path).exists()
+    return pathlib.Path(weights), pathlib.Path(metadata), can_fall_back
 
 
 def list_in_charge():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_reinit.core import check_bool, check_choice, check_int, check_number
+from keras_reinit.core import check_bool, check_choice, check_int, check_number, check_text
 
 __all__ = ["Accuracy", "Converged", "Fixed", "Steps"]
 
@@ -168,7 +168,7 @@ class Converged(Rule):
         restore_best=True,
         mode="auto",
     ):
-        self.monitor = _name(monitor)
+        self.monitor = check_text("monitor", monitor)
         self.patience = check_int("patience", patience)
         self.max_epochs = check_int("max_epochs", max_epochs)
         self.min_delta = check_number("min_delta", min_delta)
@@ -231,7 +231,7 @@ class Accuracy(Rule):
     def __init__(self, threshold=0.99, max_epochs=350, monitor="accuracy", patience=None):
         self.threshold = check_number("threshold", threshold, above=0, most=1)
         self.max_epochs = check_int("max_epochs", max_epochs)
-        self.monitor = _name(monitor)
+        self.monitor = check_text("monitor", monitor)
         self.patience = patience if patience is None else check_int("patience", patience)
 
     def update(self, progress, value):
@@ -307,12 +307,6 @@ def check_rule(until):
 def _is_better(value, best, sign, least=0.0):
     """Whether a value is finite and better than the best one by more than `least`."""
     return math.isfinite(value) and (math.isnan(best) or sign * (value - best) > least)
-
-
-def _name(monitor):
-    if not isinstance(monitor, str) or not monitor:
-        raise ValueError(f"`monitor` is a name in the logs. Received: monitor={monitor!r}")
-    return monitor
 
 
 _LESS_IS_BETTER = {"loss", "error", "entropy", "crossentropy", "mse", "mae", "perplexity"}

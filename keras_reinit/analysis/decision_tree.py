@@ -4,6 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_reinit.core import check_int
+
+_PARTS = ("features", "accuracy")
+
 
 class Node(NamedTuple):
     """One node of a `DecisionTree`, and with it the tree below.
@@ -81,6 +85,7 @@ def decision_tree(rows, max_depth=4, min_leaf=7):
             "A decision tree needs scikit-learn. Install it with: "
             "pip install keras-reinit[analysis]"
         ) from error
+    max_depth, min_leaf = check_int("max_depth", max_depth), check_int("min_leaf", min_leaf)
     columns = _columns(rows)
     table = np.array([[read(row["features"]) for _, _, read in columns] for row in rows], "float64")
     classifier = DecisionTreeClassifier(
@@ -104,8 +109,11 @@ def _best(row):
 
 def _columns(rows):
     """(name, whether it is 0 or 1, function of a row's features) for each column."""
-    if not rows:
-        raise ValueError("A tree needs some rows. Received: rows=[]")
+    is_list = isinstance(rows, list | tuple) and bool(rows)
+    if not is_list or not all(isinstance(row, dict) and {*_PARTS} <= {*row} for row in rows):
+        raise ValueError(
+            f"A tree needs some rows, each a dict with {_PARTS}. Received: rows={rows!r}"
+        )
     names = list(rows[0]["features"])
     columns: list[tuple[str, bool, Any]] = []
     for row in rows:

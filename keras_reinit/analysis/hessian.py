@@ -1,5 +1,6 @@
 """The curvature of the loss at a network's weights."""
 
+import math
 import types
 from typing import NamedTuple
 
@@ -9,12 +10,13 @@ import numpy as np
 from keras_reinit.analysis.inference import (
     batches,
     check_labels,
+    check_model,
     check_scores,
     examples,
     predict,
     take,
 )
-from keras_reinit.core import fold_in
+from keras_reinit.core import check_int, frobenius_norm, stream
 from keras_reinit.keras_private import all_layers
 from keras_reinit.layers import Recomputed
 from keras_reinit.weights.snapshot import unchanged
@@ -86,8 +88,8 @@ def hessian_spectral_norm(model, x, y, iterations=40, batch_size=256, seed=0, fr
             "Products with a Hessian need TensorFlow's gradient tapes. Received: backend "
             f"'{keras.backend.backend()}'. Expected KERAS_BACKEND=tensorflow"
         )
-    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
-        raise ValueError(f"Received: iterations={iterations!r}. Expected an int >= 1")
+    iterations = check_int("iterations", iterations)
+    check_model(model)
     weights = model.trainable_variables
     if not weights:
         raise ValueError(f"Model '{model.name}' has no trainable weight")
@@ -98,7 +100,9 @@ def hessian_spectral_norm(model, x, y, iterations=40, batch_size=256, seed=0, fr
             "`plain.set_weights(model.get_weights())`"
         )
     vector = [
-        keras.random.normal(weight.shape, dtype="float32", seed=fold_in(seed, "hessian", position))
+        keras.random.normal(
+            weight.shape, dtype="float32", seed=stream(seed, "hessian", position=position)
+        )
         for position, weight in enumerate(weights)
     ]
     history = np.zeros(iterations)
@@ -180,7 +184,7 @@ def _mean_product(product, x, labels, batch_size, vector):
 
 
 def _norm(vector):
-    return float(np.sqrt(sum(float(keras.ops.sum(keras.ops.square(part))) for part in vector)))
+    return math.hypot(*(float(keras.ops.convert_to_numpy(frobenius_norm(part))) for part in vector))
 
 
 def _unit(vector, norm):

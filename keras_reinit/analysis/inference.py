@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_reinit.core import check_bool, check_int
+
 
 def examples(x):
     """The number of examples in an array, or in a structure of arrays of one length.
@@ -33,10 +35,7 @@ def take(x, index):
 
 def batches(x, batch_size):
     """Slices of at most `batch_size` examples that cover all of x."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"A batch has some examples. Received: batch_size={batch_size!r}. Expected an int >= 1"
-        )
+    batch_size = check_int("batch_size", batch_size)
     return [slice(start, start + batch_size) for start in range(0, examples(x), batch_size)]
 
 
@@ -62,6 +61,18 @@ def predict(model, x, batch_size):
         # Under a distribution strategy each replica gets, and returns, the whole batch.
         outputs.append(np.asarray(scores[:length], "float64"))
     return np.concatenate(outputs)[: examples(x)]
+
+
+def check_model(model):
+    """Refuse what is no built model.
+
+    Raises:
+        TypeError, ValueError: if so.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"Expected a keras.Model. Received: model={model!r} ({type(model)})")
+    if not model.built:
+        raise ValueError(f"Model '{model.name}' has no weights yet. Call it on a batch of data")
 
 
 def check_labels(y, count, classes):
@@ -90,6 +101,7 @@ def check_scores(model, scores, from_logits):
     Raises:
         ValueError: if so.
     """
+    check_bool("from_logits", from_logits)
     if not np.isfinite(scores).all():
         raise ValueError(
             f"The outputs of model '{model.name}' are not finite for "

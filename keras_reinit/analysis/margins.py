@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_reinit.analysis.inference import check_labels, check_scores, predict
+from keras_reinit.analysis.inference import check_labels, check_model, check_scores, predict
+from keras_reinit.core import check_int, check_numbers
 from keras_reinit.weights.snapshot import unchanged
 
 
@@ -36,6 +37,7 @@ def margins(model, x, y, from_logits=True, batch_size=256):
     Reference:
         Alabdulmohsin et al. 2021, Section 4.1 and Figure 6.
     """
+    check_model(model)
     with unchanged(model.variables):
         scores = predict(model, x, batch_size)
     labels = check_labels(y, len(scores), scores.shape[1])
@@ -72,12 +74,5 @@ def smallest(margins, count=400):
     Reference:
         Alabdulmohsin et al. 2021, Figure 6.
     """
-    values = np.asarray(margins, "float64")
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(
-            f"Margins are a vector of finite numbers. Received: margins of shape {values.shape}"
-            + (", not all finite" if values.ndim == 1 else "")
-        )
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"Received: count={count!r}. Expected an int >= 1")
-    return np.sort(values)[:count]
+    values = check_numbers("margins", margins)
+    return np.sort(values)[: check_int("count", count)]

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_reinit.analysis.effective import effective, gain_of, normalized_layers, pairs
-from keras_reinit.analysis.inference import check_labels, check_scores, predict
-from keras_reinit.core import fold_in
+from keras_reinit.analysis.inference import check_labels, check_model, check_scores, predict
+from keras_reinit.core import check_int, check_numbers, fold_in, stream
 from keras_reinit.weights.snapshot import unchanged
 
 
@@ -66,8 +66,8 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
         Alabdulmohsin et al. 2021, Section 4.2 and Figure 5.
     """
     sigmas = _check_sigmas(sigmas)
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-        raise ValueError(f"Received: draws={draws!r}. Expected an int >= 1")
+    draws = check_int("draws", draws)
+    check_model(model)
     fold_in(seed)
     weights = model.trainable_variables
     if not weights:
@@ -87,9 +87,10 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
                 for position, weight in enumerate(weights):
                     if id(weight) in gains:
                         continue
-                    value, stream = values[id(weight)], fold_in(seed, "noise", row, draw, position)
+                    value = values[id(weight)]
+                    own = stream(seed, "noise", row, draw, position=position)
                     weight.assign(
-                        value + keras.random.normal(value.shape, 0.0, sigma, value.dtype, stream)
+                        value + keras.random.normal(value.shape, 0.0, sigma, value.dtype, own)
                     )
                 for kernel, g in normalized:
                     g.assign(gain_of(kernel, g))
@@ -124,10 +125,7 @@ def _measure(scores, labels, from_logits):
 
 
 def _check_sigmas(sigmas):
-    values = np.asarray(sigmas, "float64")
-    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError(
-            f"A standard deviation is a finite number >= 0. Received: sigmas={sigmas!r}. Expected "
-            "e.g. sigmas=[0.0, 0.01, 0.1]"
-        )
+    values = check_numbers("sigmas", sigmas, least=0)
+    if not values.size:
+        raise ValueError(f"Received: sigmas={sigmas!r}. Expected e.g. sigmas=[0.0, 0.01, 0.1]")
     return tuple(values.tolist())

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from keras_reinit.core import check_numbers
+
 
 class SignTest(NamedTuple):
     """Outcome of a sign test.
@@ -42,24 +44,17 @@ def sign_test(treatment, control):
     Reference:
         Alabdulmohsin et al. 2021, Table 3; Demšar 2006.
     """
-    import numpy as np
-
     try:
         from scipy import stats
     except ImportError as error:
         raise ImportError(
             "A sign test needs SciPy. Install it with: pip install keras-reinit[analysis]"
         ) from error
-    treatment, control = np.asarray(treatment, float), np.asarray(control, float)
-    if treatment.ndim != 1 or treatment.shape != control.shape:
+    treatment, control = check_numbers("treatment", treatment), check_numbers("control", control)
+    if treatment.shape != control.shape:
         raise ValueError(
-            f"Scores are not paired. Received: treatment of shape {treatment.shape}, control of "
-            f"shape {control.shape}. Expected two vectors of the same length."
-        )
-    if not (np.isfinite(treatment).all() and np.isfinite(control).all()):
-        raise ValueError(
-            f"A score is not finite. Received: treatment={treatment.tolist()}, "
-            f"control={control.tolist()}. Expected finite numbers."
+            f"Scores are not paired. Received: `treatment` of length {len(treatment)}, `control` "
+            f"of length {len(control)}. Expected two vectors of the same length."
         )
     wins, losses = int((treatment > control).sum()), int((treatment < control).sum())
     decided = wins + losses
@@ -90,11 +85,7 @@ def holm(p_values):
     Reference:
         Holm 1979; Alabdulmohsin et al. 2021, Table 3.
     """
-    p_values = [float(p) for p in p_values]
-    if not all(0 <= p <= 1 for p in p_values):
-        raise ValueError(
-            f"A p-value is outside [0, 1]. Received: p_values={p_values}. Expected probabilities."
-        )
+    p_values = check_numbers("p_values", p_values, least=0, most=1).tolist()
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))

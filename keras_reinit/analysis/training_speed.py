@@ -1,5 +1,9 @@
 """How long each round of training takes."""
 
+import math
+
+from keras_reinit.core import check_number, check_numbers
+
 
 def epochs_to_reach(accuracy, rounds, threshold=0.99):
     """The number of epochs that each round needs to reach a training accuracy.
@@ -26,7 +30,9 @@ def epochs_to_reach(accuracy, rounds, threshold=0.99):
     Reference:
         Alabdulmohsin et al. 2021, Appendix E and Figure 8.
     """
-    accuracy, rounds = list(accuracy), list(rounds)
+    accuracy = check_numbers("accuracy", accuracy).tolist()
+    rounds = check_numbers("rounds", rounds).tolist()
+    threshold = check_number("threshold", threshold, least=-math.inf)
     if len(accuracy) != len(rounds):
         raise ValueError(
             f"Each epoch belongs to a round. Received: {len(accuracy)} accuracies, {len(rounds)} "

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_reinit.analysis.effective import effective, normalized_layers, pairs
 from keras_reinit.analysis.inference import batches, examples, take
-from keras_reinit.core import fold_in
+from keras_reinit.core import check_int, check_numbers, fold_in
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.weights.select import list_weights
 from keras_reinit.weights.snapshot import unchanged
@@ -49,8 +49,7 @@ def weight_size(model, x, head=None, count=256, seed=0, batch_size=64):
     Reference:
         Alabdulmohsin et al. 2021, Appendix D and Figure 7.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"Received: count={count!r}. Expected an int >= 1")
+    count = check_int("count", count)
     layer = _head(model, head)
     order = np.random.default_rng(fold_in(seed, "examples")).permutation(examples(x))
     sample = take(x, np.sort(order[:count]))
@@ -104,8 +103,8 @@ def gaussian_density(ratios):
     Reference:
         Alabdulmohsin et al. 2021, Figure 7.
     """
-    values = np.asarray(ratios, "float64")
-    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
+    values = check_numbers("ratios", ratios, least=0)
+    if not values.size or not values.all():
         raise ValueError(f"Ratios are positive finite numbers. Received: ratios={ratios!r}")
     return Gaussian(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0)
 

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_reinit.core import check_choice, check_int
+
 _CELLS = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
@@ -54,15 +56,15 @@ def birnn(
     Reference:
         Schuster & Paliwal 1997; Ash & Adams 2020, Figure 13 (two layers, IMDB).
     """
-    if len(input_shape) != 1:
+    sizes = {"classes": classes, "vocabulary": vocabulary, "embedding": embedding}
+    for key, size in {**sizes, "units": units, "layers": layers}.items():
+        check_int(key, size)
+    check_choice("cell", cell, _CELLS)
+    if not isinstance(input_shape, list | tuple) or len(input_shape) != 1:
         raise ValueError(
             "birnn needs texts, as rows of numbers. "
             f"Received: input_shape={input_shape}. Expected (length,) or (None,)."
         )
-    if layers < 1:
-        raise ValueError(f"birnn needs a layer. Received: layers={layers}. Expected at least 1.")
-    if cell not in _CELLS:
-        raise ValueError(f"Unknown cell. Received: cell={cell!r}. Expected one of {list(_CELLS)}.")
     inputs = keras.Input(input_shape, dtype="int32", name="input")
     x = keras.layers.Embedding(vocabulary, embedding, mask_zero=True, name="embedding")(inputs)
     for k in range(1, layers + 1):

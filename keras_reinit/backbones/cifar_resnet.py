@@ -4,15 +4,16 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     connected,
     relu,
     repetitions,
-    require_images,
     residual_blocks,
     scaled,
     strides,
 )
 from keras_reinit.backbones.residual import basic, linear
+from keras_reinit.core import check_int
 from keras_reinit.layers import Recomputed
 
 _FILTERS = (16, 32, 64)  # of each stage
@@ -88,7 +89,7 @@ def cifar_resnet(
         He et al. 2016, "Deep Residual Learning", Section 4.2; Arpit et al. 2019 (6 n + 2 layers,
         also 164, and up to 10,000).
     """
-    require_images("cifar_resnet", input_shape, least=8)
+    check_classifier("cifar_resnet", input_shape, 8, classes, dropout)
     n = repetitions("cifar_resnet", depth, others=2, of=6)
     factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     stages = [(scaled(width, filters), n) for filters in _FILTERS]
@@ -110,9 +111,5 @@ def cifar_resnet(
 def _parts(blocks, length):
     if length is None:
         return [blocks]
-    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
-        raise ValueError(
-            "Blocks are recomputed in groups of some. "
-            f"Received: recompute={length!r}. Expected None or an int >= 1"
-        )
+    length = check_int("recompute", length)
     return [blocks[start : start + length] for start in range(0, len(blocks), length)]

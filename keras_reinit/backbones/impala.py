@@ -4,10 +4,10 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     connected,
     relu,
     repetitions,
-    require_images,
     scaled,
 )
 from keras_reinit.backbones.residual import linear
@@ -69,7 +69,7 @@ def impala(
         Espeholt et al. 2018, Figure 3 (right, without its recurrent layer); Arpit et al. 2019 (100
         layers).
     """
-    require_images("impala", input_shape, least=8)
+    check_classifier("impala", input_shape, 8, classes)
     n = repetitions("impala", depth, others=4, of=6)
     factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     block = linear if norm == "weight" else _rectified

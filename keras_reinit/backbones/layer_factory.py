@@ -5,7 +5,8 @@ import sys
 
 import keras
 
-from keras_reinit.backbones.normalization import normalization, weight_normalized
+from keras_reinit.backbones.normalization import NORMS, normalization, weight_normalized
+from keras_reinit.core import check_choice, check_int, check_number
 
 
 class LayerFactory:
@@ -21,6 +22,8 @@ class LayerFactory:
     """
 
     def __init__(self, norm, weight_decay, kernel_initializer, use_bias=True, momentum=0.99):
+        check_choice("norm", norm, NORMS)
+        check_number("weight_decay", weight_decay)
         self._norm = norm
         self._initializer = kernel_initializer
         self._regularizer = keras.regularizers.L2(weight_decay) if weight_decay else None
@@ -67,7 +70,7 @@ class LayerFactory:
         """Layer `dropout`, where the rate is not 0, and logits `head`."""
         if dropout:
             x = keras.layers.Dropout(dropout, name="dropout")(x)
-        return keras.layers.Dense(classes, name="head", **self._kernel_options())(x)
+        return keras.layers.Dense(int(classes), name="head", **self._kernel_options())(x)
 
     def normalized(self, x, name):
         """Normalisation `<name>_norm`, where there is one."""
@@ -95,10 +98,23 @@ def connected(inputs, outputs, name):
         ) from None
 
 
-def require_images(network, input_shape, least):
-    """Raises a ValueError unless the shape is that of images of at least `least` pixels a side."""
-    sides = tuple(input_shape[:2])
-    if len(input_shape) != 3 or None in input_shape or min(sides) < least:
+def check_classifier(network, input_shape, least, classes, dropout=0.0):
+    """Refuse what no classifier of images has.
+
+    Args:
+        network: name of the network, for the message.
+        input_shape: (height, width, channels).
+        least: pixels of a side, at least.
+        classes: int, at least 1.
+        dropout: rate in [0, 1).
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    check_int("classes", classes)
+    check_number("dropout", dropout, below=1)
+    is_shape = isinstance(input_shape, list | tuple) and len(input_shape) == 3
+    if not is_shape or None in input_shape or min(input_shape[:2]) < least:
         raise ValueError(
             f"{network} needs images. Received: input_shape={input_shape}. "
             f"Expected (height, width, channels) with height and width of at least {least}."
@@ -107,7 +123,7 @@ def require_images(network, input_shape, least):
 
 def scaled(width, filters):
     """The filters of a network of another width, at least one."""
-    narrow = round(width * filters)
+    narrow = round(check_number("width", width, above=0) * filters)
     if narrow < 1:
         raise ValueError(f"Too narrow. Received: width={width}. Expected e.g. 0.25, 0.5 or 1.")
     return narrow
@@ -128,7 +144,7 @@ def repetitions(network, depth, others, of):
     Raises:
         ValueError: if there is no such number.
     """
-    times, rest = divmod(depth - others, of)
+    times, rest = divmod(check_int("depth", depth) - others, of)
     if rest or times < 1:
         above = max(times, 1) * of + others
         raise ValueError(

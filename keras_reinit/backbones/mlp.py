@@ -3,7 +3,8 @@
 import keras
 
 from keras_reinit.backbones.layer_factory import connected
-from keras_reinit.backbones.normalization import normalization, weight_normalized
+from keras_reinit.backbones.normalization import NORMS, normalization, weight_normalized
+from keras_reinit.core import check_bool, check_choice, check_int
 
 
 def mlp(
@@ -53,6 +54,13 @@ def mlp(
         hidden layers of 100, tanh) and Proposition 1 (without biases); Arpit et al. 2019 (deep and
         weight-normalised).
     """
+    classes, use_bias = check_int("classes", classes), check_bool("use_bias", use_bias)
+    if not isinstance(input_shape, list | tuple) or not input_shape:
+        raise ValueError(f"Received: input_shape={input_shape!r}. Expected a tuple, such as (20,)")
+    if not isinstance(hidden, list | tuple):
+        raise ValueError(f"Received: hidden={hidden!r}. Expected the units of layers: (32, 32)")
+    hidden = [check_int("hidden", units) for units in hidden]
+    check_choice("norm", norm, NORMS)
     inputs = keras.Input(input_shape, name="input")
     x = inputs if len(input_shape) == 1 else keras.layers.Flatten(name="flatten")(inputs)
     options = {"kernel_initializer": kernel_initializer, "use_bias": use_bias}

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images, strides
+from keras_reinit.backbones.layer_factory import LayerFactory, check_classifier, relu, strides
+from keras_reinit.core import check_choice
 
 # Filters of each separable block, and whether it halves the feature map.
 _LOWER = ((64, False), (128, True), (128, False), (256, True), (256, False), (512, True))
@@ -65,9 +66,8 @@ def mobilenet(
     Reference:
         Howard et al. 2017, Table 1; Alabdulmohsin et al. 2021, Appendix B.
     """
-    require_images("mobilenet", input_shape, least=8)
-    if depth not in ("shallow", "full"):
-        raise ValueError(f"Unknown depth. Received: depth={depth!r}. Expected 'shallow' or 'full'.")
+    check_classifier("mobilenet", input_shape, 8, classes, dropout)
+    check_choice("depth", depth, ("shallow", "full"))
     factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None)
     inputs = keras.Input(input_shape, name="input")
     halving = iter(strides(input_shape, steps=5))

@@ -2,7 +2,10 @@
 
 import keras
 
+from keras_reinit.core import check_choice
 from keras_reinit.layers import WeightNormalization
+
+NORMS = ("group", "batch", "weight", None)
 
 
 def normalization(norm, name, momentum=0.99):
@@ -21,16 +24,12 @@ def normalization(norm, name, momentum=0.99):
     Raises:
         ValueError: if `norm` is something else.
     """
-    if norm in (None, "weight"):
-        return None
+    check_choice("norm", norm, NORMS)
     if norm == "group":
         return keras.layers.GroupNormalization(groups=1, name=name)
     if norm == "batch":
         return keras.layers.BatchNormalization(momentum=momentum, name=name)
-    raise ValueError(
-        f"Unknown normalisation. Received: norm={norm!r}. Expected 'group', 'batch', 'weight' or "
-        "None."
-    )
+    return None
 
 
 def weight_normalized(layer, norm):

@@ -4,13 +4,14 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     connected,
     relu,
-    require_images,
     residual_blocks,
     scaled,
     strides,
 )
+from keras_reinit.core import check_int
 
 _FILTERS = (16, 32, 64)  # of each stage
 
@@ -70,11 +71,8 @@ def plain_cnn(
         He et al. 2016, "Deep Residual Learning", Section 4.2 (plain networks); Arpit et al. 2019
         (depths 5, 25 and 100; filters are not given).
     """
-    require_images("plain_cnn", input_shape, least=8)
-    if depth < 4:
-        raise ValueError(
-            f"plain_cnn has three stages and a head. Received: depth={depth}. Expected at least 4."
-        )
+    check_classifier("plain_cnn", input_shape, 8, classes, dropout)
+    depth = check_int("depth", depth, least=4)  # three stages and a head
     factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     shares = [(depth + i) // 3 for i in (1, 0, -1)]
     stages = [

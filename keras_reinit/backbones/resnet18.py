@@ -4,8 +4,8 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     relu,
-    require_images,
     residual_blocks,
     scaled,
     strides,
@@ -73,7 +73,7 @@ def resnet18(
     Reference:
         He et al. 2016, "Deep Residual Learning", Figures 2 and 3; Ash & Adams 2020.
     """
-    require_images("resnet18", input_shape, least=8)
+    check_classifier("resnet18", input_shape, 8, classes, dropout)
     factory = _factory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x = relu(factory.convolution(inputs, "stem", scaled(width, _STAGES[0][0])), "stem_relu")
@@ -136,7 +136,7 @@ def preact_resnet18(
         He et al. 2016, "Identity Mappings in Deep Residual Networks", Figure 1b and appendix
         (first and last unit); Zaidi et al. 2022.
     """
-    require_images("preact_resnet18", input_shape, least=8)
+    check_classifier("preact_resnet18", input_shape, 8, classes, dropout)
     factory = _factory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x = factory.bare_convolution(inputs, "stem", scaled(width, _STAGES[0][0]))

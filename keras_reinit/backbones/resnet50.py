@@ -4,8 +4,8 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     relu,
-    require_images,
     residual_blocks,
     strides,
 )
@@ -63,7 +63,7 @@ def resnet50(
     Reference:
         He et al. 2016, Table 1; Alabdulmohsin et al. 2021, Appendix B.
     """
-    require_images("resnet50", input_shape, least=8)
+    check_classifier("resnet50", input_shape, 8, classes, dropout)
     factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     stem, pool, *later_stages = strides(input_shape, steps=5)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images
+from keras_reinit.backbones.layer_factory import LayerFactory, check_classifier, relu
 
 
 def scnn(
@@ -46,7 +46,7 @@ def scnn(
     Reference:
         Alabdulmohsin et al. 2021, Appendix B.
     """
-    require_images("scnn", input_shape, least=4)
+    check_classifier("scnn", input_shape, 4, classes, dropout)
     factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x = inputs

@@ -4,7 +4,14 @@ import math
 
 import keras
 
-from keras_reinit.backbones.layer_factory import LayerFactory, relu, require_images, scaled, strides
+from keras_reinit.backbones.layer_factory import (
+    LayerFactory,
+    check_classifier,
+    relu,
+    scaled,
+    strides,
+)
+from keras_reinit.core import check_int
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -64,7 +71,7 @@ def vgg16(
     Reference:
         Simonyan & Zisserman 2015, Table 1 (D); Alabdulmohsin et al. 2021, Appendix B.
     """
-    require_images("vgg16", input_shape, least=8)
+    check_classifier("vgg16", input_shape, 8, classes, dropout)
     factory = LayerFactory(norm, weight_decay, kernel_initializer)
     inputs = keras.Input(input_shape, name="input")
     x, k = inputs, 0
@@ -76,7 +83,7 @@ def vgg16(
             x = relu(factory.convolution(x, f"block{k}", scaled(width, filters)), f"block{k}_out")
         if pool > 1:
             x = keras.layers.MaxPooling2D(padding="same", name=f"block{k}_pool")(x)
-    dense = min(4096, math.prod(x.shape[1:])) if dense is None else dense
+    dense = min(4096, math.prod(x.shape[1:])) if dense is None else check_int("dense", dense)
     x = keras.layers.Flatten(name="flatten")(x)
     for i in (1, 2):
         x = factory.dense(x, f"dense{i}", dense)

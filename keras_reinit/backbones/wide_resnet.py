@@ -4,9 +4,9 @@ import keras
 
 from keras_reinit.backbones.layer_factory import (
     LayerFactory,
+    check_classifier,
     connected,
     repetitions,
-    require_images,
     residual_blocks,
     scaled,
     strides,
@@ -76,7 +76,7 @@ def wide_resnet(
     Reference:
         Zagoruyko & Komodakis 2016; Arpit et al. 2019.
     """
-    require_images("wide_resnet", input_shape, least=8)
+    check_classifier("wide_resnet", input_shape, 8, classes, dropout)
     n = repetitions("wide_resnet", depth, others=4, of=6)
     factory = LayerFactory(norm, weight_decay, kernel_initializer, use_bias=None, momentum=0.9)
     stages = [(scaled(width, filters), n) for filters in _FILTERS]

@@ -5,6 +5,9 @@ import json
 import keras
 import numpy as np
 
+METHOD = "_keras_reinit_method"  # the attributes of a model in `fit` that hold such a state
+BACKUP = "_keras_reinit_backup"
+
 
 class StateInWeights(keras.layers.Layer):
     """Carries a callback's state through whatever saves and loads a model's weights.
@@ -17,6 +20,11 @@ class StateInWeights(keras.layers.Layer):
     Args:
         write: function of nothing that returns (a dict for JSON, a list of arrays).
         read: function of these two, called when a file with a state is loaded.
+
+    Attributes:
+        listening: whether a state that is loaded is read.
+        new_rates: learning rates that a resumed training goes on with in place of those in the
+            file; None for those.
     """
 
     def __init__(self, write, read):
@@ -25,6 +33,7 @@ class StateInWeights(keras.layers.Layer):
         self._read = read
         self._model_generators = ()
         self.listening = True
+        self.new_rates: list | None = None
 
     def attach(self, model, attribute):
         """Hang this on a model, in place of what an earlier training may have left there."""
@@ -49,7 +58,13 @@ class StateInWeights(keras.layers.Layer):
     def load_own_variables(self, store):
         if not self.listening or "meta" not in store.keys():  # noqa: SIM118 (not a dict)
             return
-        meta = json.loads(np.asarray(store["meta"]).tobytes().decode())
+        try:
+            meta = json.loads(np.asarray(store["meta"]).tobytes().decode())
+        except ValueError as error:
+            raise ValueError(
+                f"The state of a training in this backup is damaged ({error}). Remove the backup "
+                "and start again"
+            ) from error
         self._read(meta, _numbered(store, "array"))
         set_torch_states(_numbered(store, "torch"))
         for i, state in enumerate(self._model_generators):

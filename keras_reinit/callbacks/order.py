@@ -28,12 +28,13 @@ class Beginning(keras.callbacks.Callback):
         self._begin_epoch(epoch)
 
 
-def begin_first(begin_epoch):
+def begin_first(callback, begin_epoch):
     """Let a function be called when an epoch begins, in the `fit` whose hook calls our caller.
 
     Only `SwapEMAWeights`, which may hold the weights of the last epoch, comes before it.
 
     Args:
+        callback: the one whose hook is being called.
         begin_epoch: function of the epoch's number.
 
     Returns:
@@ -43,6 +44,7 @@ def begin_first(begin_epoch):
     container = keras_private.list_in_charge()
     if container is None:
         return []
+    _check_once(callback, container)
     callbacks = list(container.callbacks)
     swaps = [isinstance(each, keras.callbacks.SwapEMAWeights) for each in callbacks]
     place = len(callbacks) - swaps[::-1].index(True) if any(swaps) else 0
@@ -50,6 +52,41 @@ def begin_first(begin_epoch):
     # Another list: that which is gone through just now stays as it is.
     container.callbacks = [*callbacks[:place], beginning, *callbacks[place:]]
     return callbacks
+
+
+def callbacks_of(kind):
+    """The callbacks of a class in the `fit` whose hook calls this function's caller: a list."""
+    container = keras_private.list_in_charge()
+    return [] if container is None else [c for c in container.callbacks if isinstance(c, kind)]
+
+
+def check_alone(callback, is_like):
+    """Refuse a list of callbacks in which one stands twice, or beside another that is like it.
+
+    Args:
+        callback: the one whose hook is being called.
+        is_like: function from another callback to whether the two cannot be in one `fit`.
+
+    Raises:
+        ValueError: if so.
+    """
+    container = keras_private.list_in_charge()
+    if container is None:
+        return
+    _check_once(callback, container)
+    for other in container.callbacks:
+        if other is not callback and is_like(other):
+            raise ValueError(
+                f"Two callbacks would write the same backup. Received: {type(callback).__name__} "
+                f"and {type(other).__name__} in one `fit`. Leave one out"
+            )
+
+
+def _check_once(callback, container):
+    if sum(each is callback for each in container.callbacks) > 1:
+        raise ValueError(
+            f"One {type(callback).__name__} stands twice in the list of callbacks. Leave one out"
+        )
 
 
 def start_counting_again(callbacks):

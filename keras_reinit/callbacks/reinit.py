@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_reinit import core
-from keras_reinit.callbacks.order import begin_first
+from keras_reinit.callbacks import resume
+from keras_reinit.callbacks.order import begin_first, callbacks_of
 from keras_reinit.callbacks.training import Training, network_of
 from keras_reinit.keras_private import without_tensorflow
 from keras_reinit.methods.method import Context, check_method, serialize
@@ -185,10 +186,12 @@ class Reinit(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self._training = Training(self)
+        for backup in callbacks_of(keras.callbacks.BackupAndRestore):
+            resume.check_keras_backup(backup)
 
     def on_train_begin(self, logs=None):
         self._training.begin()
-        self._callbacks = begin_first(self._begin_epoch)
+        self._callbacks = begin_first(self, self._begin_epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._callbacks:  # in no list of callbacks that calls `_begin_epoch`

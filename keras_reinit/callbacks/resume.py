@@ -6,8 +6,12 @@ decisions.
 """
 
 import json
+from dataclasses import replace
+
+import h5py
 
 from keras_reinit import keras_private
+from keras_reinit.callbacks import optimizer_record
 from keras_reinit.callbacks.round_state import RoundState
 
 
@@ -16,15 +20,32 @@ def identity(callback):
     return f"{type(callback).__name__} {json.dumps(callback.get_config(), sort_keys=True)}"
 
 
-def written(state, identity, is_complete):
-    """What goes into a file: (a dict for JSON, a list of arrays)."""
+def written(state, identity, is_complete, optimizers):
+    """What goes into a file: (a dict for JSON, a list of arrays).
+
+    Args:
+        state: `RoundState`, or None before the first epoch.
+        identity: of the callback.
+        is_complete: whether the metrics of the epoch under way are known.
+        optimizers: (what `optimizer_record.at_beginning` gave, what `built_for` gives).
+    """
     if state is None:
         return {"complete": False}, []
-    return {"complete": is_complete, "method": identity, **state.as_meta()}, state.best_weights
+    known = {"complete": is_complete, "method": identity, "optimizers": optimizers}
+    return {**known, **state.as_meta()}, state.best_weights
 
 
-def read(meta, arrays, identity):
+def read(meta, arrays, identity, model, record, new_rates=None):
     """The `RoundState` that a file holds.
+
+    Args:
+        meta: the dict of the file.
+        arrays: its list.
+        identity: of the callback.
+        model: the model in `fit`.
+        record: what `optimizer_record.at_beginning` gave.
+        new_rates: learning rates to go on with; None for those of the file, which have to be the
+            same.
 
     Raises:
         ValueError: if it was written within an epoch, or by another training.
@@ -40,7 +61,11 @@ def read(meta, arrays, identity):
             f"Received: {identity}. Expected: {meta['method']}. Use another directory, "
             "or the same arguments"
         )
-    return RoundState.of_meta(meta, arrays)
+    before, built = meta["optimizers"]
+    optimizer_record.check_same(before, record, rates=new_rates is None)
+    optimizer_record.check_built(model, built)
+    state = RoundState.of_meta(meta, arrays)
+    return state if new_rates is None else replace(state, learning_rate=new_rates)
 
 
 def check_next(state, epoch):
@@ -55,10 +80,46 @@ def check_next(state, epoch):
         )
 
 
-def check_not_resumed(model, epoch, name):
-    """Refuse a model that a backup without our state has brought to an epoch."""
-    if epoch and keras_private.initial_epoch(model) == epoch:
+def check_not_resumed(initial_epoch, epoch, name):
+    """Refuse a model that a backup without our state has brought to an epoch.
+
+    Args:
+        initial_epoch: that a backup told `fit` to go on with; None without one.
+        epoch: the first one.
+        name: of the callback.
+    """
+    if epoch and initial_epoch == epoch:
         raise ValueError(
             f"Training was resumed at epoch {epoch} from a backup without the state of "
             f"{name}. Start again, with the same callbacks from the beginning"
         )
+
+
+def check_keras_backup(callback):
+    """Refuse what a kill inside its write has left of a backup of Keras's own.
+
+    Args:
+        callback: `keras.callbacks.BackupAndRestore` of the training that begins.
+
+    Raises:
+        ValueError: if one of its two files cannot be read.
+    """
+    weights, metadata, can_fall_back = keras_private.backup_files(callback)
+    try:
+        if weights.exists() and not can_fall_back:
+            with h5py.File(weights, "r") as file:
+                file.visititems(_read_through)
+        if metadata.exists():
+            int(json.loads(metadata.read_text())["epoch"])
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The backup of Keras's BackupAndRestore in '{weights.parent}' is torn: a kill inside "
+            f"its write has left half a file, or it was damaged since ({error}). Nothing was "
+            "loaded. Remove the directory and start again; keras_reinit.callbacks.Backup survives "
+            "a kill inside its write"
+        ) from error
+
+
+def _read_through(_, item):
+    if isinstance(item, h5py.Dataset):
+        _ = item[()]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_reinit import distribution
-from keras_reinit.callbacks import agreement, resume
-from keras_reinit.callbacks.carried import StateInWeights
+from keras_reinit import distribution, keras_private
+from keras_reinit.callbacks import agreement, optimizer_record, resume
+from keras_reinit.callbacks.carried import BACKUP, METHOD, StateInWeights
 from keras_reinit.callbacks.finished_run import FinishedRun
 from keras_reinit.callbacks.order import start_counting_again
 from keras_reinit.callbacks.round_state import RoundState, after_epoch, after_round, collapsed
@@ -28,8 +28,6 @@ from keras_reinit.weights.norms import check_finite
 from keras_reinit.weights.select import list_weights
 
 logger = logging.getLogger(__name__)
-
-_ATTRIBUTE = "_keras_reinit_method"
 
 
 class Training:
@@ -52,8 +50,9 @@ class Training:
         self._entries = 0
         self._finished: FinishedRun | None = None
         self._has_warned = False
+        self._record = optimizer_record.at_beginning(self._fitted)
         self._holder = StateInWeights(self._write, self._read)
-        self._holder.attach(self._fitted, _ATTRIBUTE)
+        self._holder.attach(self._fitted, METHOD)
 
     @property
     def _fitted(self):
@@ -66,7 +65,7 @@ class Training:
     def begin(self):
         """Refuse whatever cannot be trained; build the optimizer."""
         callback, fitted = self._callback, self._fitted
-        if getattr(fitted, _ATTRIBUTE, None) is not self._holder:
+        if getattr(fitted, METHOD, None) is not self._holder:
             raise ValueError("One re-initialisation method a training. Received: two callbacks")
         check_usable(callback.method, callback.model, callback.data, callback.data_name)
         self._rounds = callback.number_of_rounds(fitted)
@@ -86,10 +85,14 @@ class Training:
         """
         if self._holder.listening:
             agreement.check_beginning(self._fitted, resume.identity(self._callback), epoch)
+        first_epoch = keras_private.initial_epoch(self._fitted)
+        keras_private.set_initial_epoch(self._fitted, None)  # it is not the next `fit`'s
+        new_rates = self._new_rates() if self._holder.listening else None
         self._holder.listening = False
         self._entries, self._batches = 0, 0
         self._batch_logs, self._validation_logs = {}, {}
         if self.state is None:
+            resume.check_not_resumed(first_epoch, epoch, type(self._callback).__name__)
             self._begin_training(epoch, callbacks)
         resume.check_next(self.state, epoch)
         self._epoch = epoch
@@ -99,7 +102,7 @@ class Training:
         elif progress.ended:
             best.restore_best(self._callback.model, self._fitted.optimizer, self._best())
             self._begin_round(self.state.round + 1, callbacks)
-        elif progress.cuts and progress.stale == 0:
+        elif progress.cuts and (progress.stale == 0 or new_rates is not None):
             factor = self._until.lr_factor**progress.cuts
             set_learning_rates(optimizers(self._fitted), self.state.learning_rate, factor)
 
@@ -158,12 +161,12 @@ class Training:
             best.finish(self._callback.model, self._fitted.optimizer, self._best())
             if self._until.lr_factor is not None:
                 set_learning_rates(optimizers(self._fitted), self.state.learning_rate)
-        self._holder.detach(self._fitted, _ATTRIBUTE)
+        optimizer_record.forget(self._fitted)
+        self._holder.detach(self._fitted, METHOD)
 
     # Between rounds.
 
     def _begin_training(self, epoch, callbacks):
-        resume.check_not_resumed(self._fitted, epoch, type(self._callback).__name__)
         rates = learning_rates_of(optimizers(self._fitted))
         self.state = RoundState(resolve_seed(self._callback.seed), rates, epoch=epoch - 1)
         self._begin_round(0, callbacks)
@@ -217,10 +220,16 @@ class Training:
             logs = _floats(self._batch_logs) | self._validation_logs
             is_complete = self._until.monitor is None or self._until.monitor in logs
             state = self._after_epoch(logs) if is_complete else state
-        return resume.written(state, resume.identity(self._callback), is_complete)
+        optimizers = self._record, optimizer_record.built_for(self._fitted)
+        return resume.written(state, resume.identity(self._callback), is_complete, optimizers)
 
     def _read(self, meta, arrays):
-        self.state = resume.read(meta, arrays, resume.identity(self._callback))
+        identity, rates = resume.identity(self._callback), self._new_rates()
+        self.state = resume.read(meta, arrays, identity, self._fitted, self._record, rates)
+
+    def _new_rates(self):
+        """Learning rates that a backup was asked to go on with; None without."""
+        return getattr(getattr(self._fitted, BACKUP, None), "new_rates", None)
 
 
 def network_of(model):

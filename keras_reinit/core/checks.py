@@ -3,7 +3,9 @@
 import difflib
 import math
 import numbers
+import re
 
+import ml_dtypes
 import numpy as np
 
 
@@ -67,6 +69,85 @@ def _range(least, most, above, below):
     return f", {low}" + (f" and at most {most:g}" if math.isfinite(most) else "")
 
 
+def check_held(name, value, dtype):
+    """The value, if a dtype can hold it: it is not infinite there, and zero only if it is zero.
+
+    Args:
+        name: of the argument, for the message.
+        value: finite number.
+        dtype: string, of floating-point numbers.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    info = ml_dtypes.finfo(dtype)
+    least, most = float(info.smallest_subnormal), float(info.max)
+    if value and not least <= abs(value) <= most:
+        raise ValueError(
+            f"`{name}` has to be a number that weights of {dtype} can hold: 0, or from {least:.2g} "
+            f"to {most:.2g}. Received: {name}={value!r}"
+        )
+    return value
+
+
+def check_numbers(name, values, least=-math.inf, most=math.inf):
+    """The values as a float64 vector, if they are finite numbers in a range.
+
+    Args:
+        name: of the argument, for the message.
+        values: what was received: a sequence, or an array.
+        least: smallest value allowed.
+        most: largest value allowed.
+
+    Returns:
+        A NumPy array (n,).
+
+    Raises:
+        ValueError: if they are not.
+    """
+    try:
+        vector = np.asarray(values, "float64")
+    except (TypeError, ValueError):
+        vector = np.array(math.nan)
+    if vector.ndim != 1 or not (np.isfinite(vector) & (least <= vector) & (vector <= most)).all():
+        limits = "" if (least, most) == (-math.inf, math.inf) else _range(least, most, None, None)
+        raise ValueError(
+            f"`{name}` must be a vector of finite numbers{limits}. Received: {name}={values!r}"
+        )
+    return vector
+
+
+def check_text(name, value):
+    """The value, if it is a str that is not empty.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"`{name}` must be a str, not empty. Received: {name}={value!r}")
+    return value
+
+
+def check_patterns(name, value):
+    """The value, if it can choose variables: None, a regular expression, or a list of some.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    patterns = value if isinstance(value, list | tuple) else [value]
+    if value is not None and not (
+        patterns and all(isinstance(pattern, str | re.Pattern) for pattern in patterns)
+    ):
+        raise ValueError(
+            f"`{name}` must be None, a regular expression over names, or a list of some that is "
+            f"not empty. Received: {name}={value!r}"
+        )
+    return value
+
+
 def check_bool(name, value):
     """The value as a Python bool, if it is one.
 
@@ -96,7 +177,7 @@ def check_choice(name, value, choices):
     known = [choice for choice in choices if type(choice) is type(value) and choice == value]
     if not known:
         words = [choice for choice in choices if isinstance(choice, str)]
-        near = difflib.get_close_matches(str(value), words, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(str(value), words, n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"`{name}` is one of {choices}. Received: {name}={value!r}{hint}")
     return value

@@ -9,6 +9,7 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_reinit.core.checks import check_number
 from keras_reinit.core.transforms import wide
 
 
@@ -31,12 +32,7 @@ def exact_count(size, fraction):
         >>> exact_count(11, 0.2)
         2
     """
-    if not 0 <= fraction <= 1:  # also true of nan
-        raise ValueError(
-            "The fraction of entries to re-initialise must lie in [0, 1]. "
-            f"Received: fraction={fraction}"
-        )
-    return round(fraction * size)
+    return round(check_number("fraction", fraction, most=1) * size)
 
 
 def smallest_mask(w, fraction):

@@ -50,21 +50,36 @@ def shrink_perturb(old, fresh, shrink, perturb):
     return shrink * old + perturb * fresh
 
 
-def frobenius_norm(w):
-    """The root of the sum of squares of all entries, in float32 or wider.
+def frobenius_norm(w, axes=None):
+    """The root of the sum of squares, in float32 or wider, of tiny and of huge entries too.
 
     `||w|| = sqrt(sum_i w_i^2)`
 
+    A sum of squares that runs out of its type's range is taken again of the entries times a power
+    of two; every other is what it would be without this, bit for bit.
+
     Args:
         w: array of any shape.
+        axes: None to sum over all entries; or a tuple of the axes to sum over, which are kept with
+            length 1.
 
     Returns:
-        A scalar, at least float32.
+        A scalar, or an array that broadcasts against `w`; at least float32.
 
     Example:
         >>> frobenius_norm([[3.0], [4.0]])  # -> 5.0
     """
-    return ops.sqrt(ops.sum(ops.square(wide(w))))
+    w = wide(w)
+
+    def squares(x):
+        return ops.sum(ops.square(x), axis=axes, keepdims=axes is not None)
+
+    exponent = 1024 if "float64" in str(w.dtype) else 128
+    bound, factor = 2.0 ** (exponent // 2), 2.0 ** (exponent * 5 // 8)
+    first = squares(w)
+    factors = ops.where(first < 1 / bound, factor, ops.where(first > bound, 1 / factor, 1.0))
+    factors = ops.cast(factors, w.dtype)
+    return ops.sqrt(squares(w * factors)) / factors
 
 
 def total(w):
@@ -111,5 +126,23 @@ def rescale(w, norm):
     w = ops.convert_to_tensor(w)
     current = frobenius_norm(w)
     positive = current > 0
-    factor = ops.where(positive, norm / ops.where(positive, current, 1.0), 0.0)
-    return ops.cast(ops.cast(w, factor.dtype) * factor, w.dtype)
+    return scale(w, ops.where(positive, norm / ops.where(positive, current, 1.0), 0.0))
+
+
+def scale(w, factor):
+    """Multiply an array by a factor in float32 or wider.
+
+    `w = factor * w_old`, rounded once
+
+    Args:
+        w: array of any shape.
+        factor: finite number, which may be one that the dtype of `w` cannot hold.
+
+    Returns:
+        An array of the shape and dtype of `w`.
+
+    Example:
+        >>> scale([3.0, 4.0], 2.0)  # -> [6.0, 8.0]
+    """
+    w = ops.convert_to_tensor(w)
+    return ops.cast(wide(w) * ops.cast(factor, wide(w).dtype), w.dtype)

@@ -2,6 +2,8 @@
 
 import math
 
+from keras_reinit.core import check_int, check_number
+
 
 def weight_norm_gain(fan_in, fan_out, gamma):
     """The gain of a weight-normalised layer that multiplies the squared norm by `gamma`.
@@ -30,9 +32,6 @@ def weight_norm_gain(fan_in, fan_out, gamma):
     Reference:
         Arpit et al. 2019, "Initialization Schemes for Feedforward Networks".
     """
-    if not (fan_in >= 1 and fan_out >= 1 and math.isfinite(gamma) and gamma >= 0):
-        raise ValueError(
-            "Fans are at least 1, and gamma is finite and at least 0. "
-            f"Received: fan_in={fan_in}, fan_out={fan_out}, gamma={gamma}"
-        )
+    fan_in, fan_out = check_int("fan_in", fan_in), check_int("fan_out", fan_out)
+    gamma = check_number("gamma", gamma)
     return math.sqrt(gamma * fan_in / fan_out)

@@ -1,5 +1,6 @@
 """What each weight-normalised layer does to the squared norm: the gammas of a whole network."""
 
+from keras_reinit.core import check_choice, check_number
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.structure.residual import Structure, is_weighted
 
@@ -39,6 +40,9 @@ def gammas(model, scheme="arpit", stem=None):
     Reference:
         Arpit et al. 2019; Hanin & Rolnick 2018.
     """
+    check_choice("scheme", scheme, ("arpit", "hanin"))
+    if stem is not None:
+        stem = check_number("stem", stem)
     structure = Structure(model)
     if not structure.stages and (scheme == "hanin" or stem is not None):
         raise ValueError(

@@ -5,7 +5,7 @@ import math
 
 import keras
 
-from keras_reinit.core import resolve_seed
+from keras_reinit.core import check_choice, check_number, resolve_seed
 from keras_reinit.initializers.data_dependent import standardize
 from keras_reinit.initializers.gains import weight_norm_gain
 from keras_reinit.initializers.gammas import gammas
@@ -97,8 +97,9 @@ def _check_arguments(scheme, v, direction, stem, data):
     if v is not None:
         choices["v"] = (v, _VECTORS)
     for name, (value, allowed) in choices.items():
-        if value not in allowed:
-            raise ValueError(f"Received: {name}={value!r}. Expected one of {list(allowed)}")
+        check_choice(name, value, allowed)
+    if stem is not None:
+        check_number("stem", stem)
     if scheme not in _WITH_GAMMAS and (direction != "forward" or stem is not None):
         raise ValueError(
             "Only schemes with a gamma for each layer have a direction and a stem. Received: "

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_reinit.core import check_int, resolve_seed
+
 
 @keras.saving.register_keras_serializable(package="keras_reinit")
 class Orthogonal(keras.initializers.Initializer):
@@ -28,9 +30,10 @@ class Orthogonal(keras.initializers.Initializer):
     """
 
     def __init__(self, unit_axes=-1, seed=None):
-        self.unit_axes = (unit_axes,) if isinstance(unit_axes, int) else tuple(unit_axes)
-        self.seed = seed
-        self._draw = keras.initializers.Orthogonal(seed=seed)
+        axes = unit_axes if isinstance(unit_axes, list | tuple) else [unit_axes]
+        self.unit_axes = tuple(check_int("unit_axes", axis, least=-math.inf) for axis in axes)
+        self.seed = seed if seed is None else resolve_seed(seed)
+        self._draw = keras.initializers.Orthogonal(seed=self.seed)
 
     def __call__(self, shape, dtype=None):
         unit_axes = [axis % len(shape) for axis in self.unit_axes]

@@ -1,5 +1,7 @@
 """Cutout as a layer at the beginning of a network."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -22,7 +24,7 @@ class Cutout(keras.layers.Layer):
         **kwargs: as `keras.layers.Layer`.
 
     Raises:
-        ValueError: if `size` is not an int of at least 1.
+        ValueError: if `size` is not an int of at least 1, or `fill` no finite number.
 
     Example:
         >>> model = keras.Sequential([keras.Input((32, 32, 3)), Cutout(16), backbone])
@@ -33,10 +35,10 @@ class Cutout(keras.layers.Layer):
 
     def __init__(self, size=16, fill=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"Received: size={size!r}. Expected an int >= 1")
-        self.size, self.fill, self.seed = size, fill, seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.size = core.check_int("size", size)
+        self.fill = core.check_number("fill", fill, least=-math.inf)
+        self.seed = seed if seed is None else core.resolve_seed(seed)
+        self.generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
     def call(self, inputs, training=False):

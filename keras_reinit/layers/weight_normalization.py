@@ -6,6 +6,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_reinit.core import frobenius_norm
 from keras_reinit.layers.kernels import kernels
 
 
@@ -192,9 +193,7 @@ def unit_norms(v, kernel):
     Returns:
         An array that broadcasts against `v`.
     """
-    if kernel.variable.dtype != "float64":
-        v = ops.cast(v, "float32")
-    return ops.sqrt(ops.sum(ops.square(v), axis=kernel.summed_axes, keepdims=True))
+    return frobenius_norm(v, kernel.summed_axes)
 
 
 def _with_values(layer, values):

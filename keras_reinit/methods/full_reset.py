@@ -5,6 +5,7 @@ import math
 
 import keras
 
+from keras_reinit import core
 from keras_reinit.methods.method import Method, Patterns, check_drawable
 from keras_reinit.model import ReinitModel, renew
 from keras_reinit.weights.redraw import reinitialize
@@ -32,6 +33,9 @@ class FullReset(Method):
     """
 
     where: Patterns = None
+
+    def __post_init__(self):
+        core.check_patterns("where", self.where)
 
     def check(self, model):
         check_drawable(self._weights(model))

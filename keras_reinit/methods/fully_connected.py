@@ -43,6 +43,7 @@ class FullyConnected(Method):
     def __post_init__(self):
         if self.last is not None:
             object.__setattr__(self, "last", core.check_int("last", self.last))
+        core.check_patterns("where", self.where)
 
     def check(self, model):
         check_drawable(self._weights(model))

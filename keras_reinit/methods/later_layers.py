@@ -46,10 +46,9 @@ class LaterLayers(Method):
     where: Patterns = None
 
     def __post_init__(self):
-        if not isinstance(self.from_layer, str | None):
-            raise ValueError(
-                f"`from_layer` is a layer's name, or None. Received: from_layer={self.from_layer!r}"
-            )
+        if self.from_layer is not None:
+            core.check_text("from_layer", self.from_layer)
+        core.check_patterns("where", self.where)
         for name in ("biases", "norms"):
             object.__setattr__(self, name, core.check_bool(name, getattr(self, name)))
 

@@ -62,6 +62,11 @@ class Layerwise(Method):
     def __post_init__(self):
         object.__setattr__(self, "iterations", core.check_int("iterations", self.iterations))
         core.check_choice("rescale", self.rescale, ("variables", "layers", "kernels", None))
+        if isinstance(self.block, str):
+            core.check_text("block", self.block)
+        elif self.block is not None:
+            object.__setattr__(self, "block", core.check_int("block", self.block, least=0))
+        core.check_patterns("where", self.where)
         for name in ("normalize", "reinitialize"):
             object.__setattr__(self, name, core.check_bool(name, getattr(self, name)))
 

@@ -145,12 +145,27 @@ def check_usable(method, model, data, name="data"):
         ValueError: if it cannot work here.
     """
     check_method(method)
+    check_trainable(model)
     if method.needs_data is not None and data is None:
         raise ValueError(
             f"{type(method).__name__} measures the network on data. Received: {name}=None (a "
             f"revived or copied config has none). Expected e.g. {name}={method.needs_data}"
         )
     method.check(model)
+
+
+def check_trainable(model):
+    """Refuse a model without a trainable variable: nothing could be changed, and none is trained.
+
+    Raises:
+        TypeError, ValueError: if it is no built model, or has none.
+    """
+    list_weights(model)
+    if not model.trainable_variables:
+        raise ValueError(
+            f"Model '{model.name}' has no trainable variable. Received: a model all of whose "
+            "layers are frozen. Expected `trainable = True` for some, before `compile`"
+        )
 
 
 def check_drawable(weights):

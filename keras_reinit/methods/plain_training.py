@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_reinit import core
 from keras_reinit.methods.method import Method, Patterns
 
 
@@ -25,6 +26,9 @@ class Continue(Method):
     """
 
     where: Patterns = None
+
+    def __post_init__(self):
+        core.check_patterns("where", self.where)
 
     def apply(self, model, context):
         return 0

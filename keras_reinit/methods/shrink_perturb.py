@@ -10,7 +10,9 @@ from keras_reinit import core
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.methods.method import Method, Patterns, apply, check_drawable
 from keras_reinit.weights.fresh import FreshValues
+from keras_reinit.weights.norms import check_finite
 from keras_reinit.weights.select import list_weights, select_weights
+from keras_reinit.weights.snapshot import restored_on_error
 from keras_reinit.weights.statistics import with_statistics
 
 
@@ -51,6 +53,7 @@ class ShrinkPerturb(Method):
         for name in ("shrink", "perturb"):
             object.__setattr__(self, name, core.check_number(name, getattr(self, name)))
         core.check_choice("noise", self.noise, ("fresh", "gaussian"))
+        core.check_patterns("where", self.where)
 
     def check(self, model):
         owners = [weight.layer for weight in list_weights(model)]
@@ -61,7 +64,11 @@ class ShrinkPerturb(Method):
                 f"and have no direction. Received: shrink={self.shrink}, perturb={self.perturb}. "
                 "Expected one above 0"
             )
-        check_drawable(with_statistics(model, select_weights(model, self.where)))
+        weights = select_weights(model, self.where)
+        for dtype in {weight.variable.dtype for weight in weights}:
+            for name in ("shrink", "perturb"):
+                core.check_held(name, getattr(self, name), dtype)
+        check_drawable(with_statistics(model, weights))
 
     def apply(self, model, context):
         if (self.shrink, self.perturb) == (1, 0):
@@ -73,18 +80,33 @@ class ShrinkPerturb(Method):
             dtype: [ops.convert_to_tensor(f, dtype=dtype) for f in (self.shrink, self.perturb)]
             for dtype in {weight.variable.dtype for weight in weights}
         }
-        for weight in affected:
-            shape, dtype = weight.variable.shape, weight.variable.dtype
-            if weight.statistic:
-                value = fresh.draw(weight, context.seed)
-            elif self.noise == "fresh":
-                value = fresh.draw(weight, context.seed, core.shrink_perturb, *factors[dtype])
-            else:
-                stream = core.fold_in(context.seed, "gaussian", weight.position)
-                drawn = keras.random.normal(shape, dtype=dtype, seed=stream)
-                value = core.shrink_perturb(weight.variable.value, drawn, *factors[dtype])
-            weight.variable.assign(value)
+        grows = max(self.shrink, self.perturb) > 1  # else no entry can leave the range of its type
+        kept = [weight.variable for weight in affected] if grows else []
+        with restored_on_error(kept):
+            for weight in affected:
+                shape, dtype = weight.variable.shape, weight.variable.dtype
+                if weight.statistic:
+                    value = fresh.draw(weight, context.seed)
+                elif self.noise == "fresh":
+                    value = fresh.draw(weight, context.seed, core.shrink_perturb, *factors[dtype])
+                else:
+                    seed = core.stream(context.seed, "gaussian", position=weight.position)
+                    drawn = keras.random.normal(shape, dtype=dtype, seed=seed)
+                    value = core.shrink_perturb(weight.variable.value, drawn, *factors[dtype])
+                weight.variable.assign(value)
+            if grows:
+                self._check_held(affected)
         return sum(math.prod(weight.variable.shape) for weight in weights) if self.perturb else 0
+
+    def _check_held(self, weights):
+        try:
+            check_finite(weights)
+        except ValueError as error:
+            raise ValueError(
+                "Factors above 1 took a weight out of the range of its type; the weights are those "
+                f"before. Received: shrink={self.shrink}, perturb={self.perturb}. Expected smaller "
+                "ones"
+            ) from error
 
 
 def shrink_perturb(model, shrink, perturb, noise="fresh", where=None, seed=None):

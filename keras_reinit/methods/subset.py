@@ -28,6 +28,7 @@ class Subset(Method):
         fraction = core.check_number("fraction", self.fraction, most=1)
         object.__setattr__(self, "fraction", fraction)
         core.check_choice("scope", self.scope, ("layer", "global"))
+        core.check_patterns("where", self.where)
         object.__setattr__(self, "biases", core.check_bool("biases", self.biases))
 
     def mask_seed(self, context):

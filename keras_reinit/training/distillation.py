@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_reinit.core import check_number
+from keras_reinit.core import check_bool, check_number
 
 
 class SelfDistillation(keras.Model):
@@ -57,6 +57,8 @@ class SelfDistillation(keras.Model):
             )
         weight = check_number("weight", weight)
         temperature = check_number("temperature", temperature, above=0)
+        if from_logits is not None:
+            from_logits = check_bool("from_logits", from_logits)
         name = f"distilled_{model.name}".replace(".", "_")  # as PyTorch wants it
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.student = model

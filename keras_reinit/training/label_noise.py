@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_reinit.core import fold_in
+from keras_reinit.core import check_bool, check_int, check_number, fold_in
 
 
 def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
@@ -21,9 +21,9 @@ def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
             `rate * (classes - 1) / classes` of the labels are.
 
     Returns:
-        An array like `labels`, or a data set with the same labels in every epoch; shuffle and batch
-        it afterwards. Noisy labels belong to the training set only, and are the same in every
-        round: draw them once.
+        An array like `labels`, of a wider type where theirs cannot count all classes; or a data set
+        with the same labels in every epoch: shuffle and batch it afterwards. Noisy labels belong to
+        the training set only, and are the same in every round: draw them once.
 
     Raises:
         ValueError: if the rate is not in [0, 1], a label not in [0, classes), or a data set has
@@ -38,13 +38,13 @@ def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
     Reference:
         Zaidi et al. 2022.
     """
-    if not 0 <= rate <= 1:
-        raise ValueError(f"`rate` lies in [0, 1]. Received: rate={rate!r}")
+    rate, classes = check_number("rate", rate, most=1), check_int("classes", classes, least=2)
+    exclude_true_class = check_bool("exclude_true_class", exclude_true_class)
     if hasattr(labels, "element_spec"):
         return _relabelled(
             labels, lambda y: symmetric_noise(y, rate, classes, seed, exclude_true_class)
         )
-    labels = _checked(labels, classes)
+    labels, dtype = _checked(labels, classes)
     generator = np.random.default_rng(fold_in(seed, "label noise"))
     chosen = generator.permutation(len(labels))[: round(rate * len(labels))]
     noisy = labels.copy()
@@ -53,7 +53,7 @@ def symmetric_noise(labels, rate, classes, seed, exclude_true_class=True):
         noisy[chosen] = (labels[chosen] + shift) % classes
     else:
         noisy[chosen] = generator.integers(classes, size=len(chosen))
-    return noisy
+    return noisy.astype(dtype)
 
 
 def asymmetric_noise(labels, transition, seed):
@@ -82,18 +82,21 @@ def asymmetric_noise(labels, transition, seed):
     Reference:
         Patrini et al. 2017 (the transition matrix).
     """
-    transition = np.asarray(transition, "float64")
+    try:
+        transition = np.asarray(transition, "float64")
+    except (TypeError, ValueError):
+        transition = np.array(np.nan)
     classes = len(transition) if transition.ndim else 0
     square = transition.shape == (classes, classes) and classes > 1
     if not square or (transition < 0).any() or not np.allclose(transition.sum(axis=1), 1):
         raise ValueError(
-            "A transition matrix is square, of at least 0, with rows that sum to 1. Received: "
+            "`transition` is a square matrix, of at least 0, with rows that sum to 1. Received: "
             f"shape {transition.shape}"
             + (f", rows that sum to {transition.sum(axis=1)}" if square else "")
         )
     if hasattr(labels, "element_spec"):
         return _relabelled(labels, lambda y: asymmetric_noise(y, transition, seed))
-    labels = _checked(labels, classes)
+    labels, dtype = _checked(labels, classes)
     generator = np.random.default_rng(fold_in(seed, "label noise"))
     noisy = labels.copy()
     for label in range(classes):
@@ -101,7 +104,7 @@ def asymmetric_noise(labels, transition, seed):
         ends = np.round(np.cumsum(transition[label]) * len(members)).astype(int)
         for new, part in enumerate(np.split(members, ends[:-1])):
             noisy[part] = new
-    return noisy
+    return noisy.astype(dtype)
 
 
 def _relabelled(data, noise):
@@ -138,16 +141,15 @@ def _relabelled(data, noise):
 
 
 def _checked(labels, classes):
+    """The labels as int64, to count with, and the type of those with noise: one for all classes."""
     labels = np.asarray(labels)
-    if classes < 2:
-        raise ValueError(f"Noise needs two classes. Received: classes={classes}")
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            "Labels are a vector of ints, not one-hot. Received: an array of shape "
+            "`labels` are a vector of ints, not one-hot. Received: an array of shape "
             f"{labels.shape} and type {labels.dtype}"
         )
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(
-            f"Labels lie in [0, {classes}). Received: labels from {labels.min()} to {labels.max()}"
+            f"`labels` are in [0, {classes}). Received: from {labels.min()} to {labels.max()}"
         )
-    return labels
+    return labels.astype("int64"), np.promote_types(labels.dtype, np.min_scalar_type(classes - 1))

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_reinit.core import check_int, check_number
+
 
 @keras.saving.register_keras_serializable(package="keras_reinit")
 class QuadraticWarmup(keras.optimizers.schedules.LearningRateSchedule):
@@ -33,14 +35,11 @@ class QuadraticWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate, steps, initial=0.0, name="quadratic_warmup"):
         super().__init__()
-        is_schedule = isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule)
-        if not ((is_schedule or learning_rate > 0) and steps >= 1 and initial >= 0):
-            raise ValueError(
-                "A warm-up has some steps and rates that are not negative. Received: "
-                f"learning_rate={learning_rate}, steps={steps}, initial={initial}. Expected "
-                "learning_rate > 0, steps >= 1, initial >= 0"
-            )
-        self.learning_rate, self.steps, self.initial = learning_rate, steps, initial
+        if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            learning_rate = check_number("learning_rate", learning_rate, above=0)
+        self.learning_rate = learning_rate
+        self.steps = check_int("steps", steps)
+        self.initial = check_number("initial", initial)
         self.name = name
 
     def __call__(self, step):

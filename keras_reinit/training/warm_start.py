@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import time
 from typing import Any
@@ -11,9 +10,16 @@ import keras
 import numpy as np
 
 from keras_reinit import distribution
-from keras_reinit.callbacks import Backup, Reinit
+from keras_reinit.callbacks import Backup, Reinit, sealed
 from keras_reinit.callbacks.carried import StateInWeights, set_torch_states, torch_states
-from keras_reinit.core import check_int, check_number, fold_in, resolve_seed
+from keras_reinit.core import (
+    check_bool,
+    check_int,
+    check_number,
+    check_text,
+    fold_in,
+    resolve_seed,
+)
 from keras_reinit.keras_private import set_initial_epoch
 from keras_reinit.methods import Continue, FullReset, Method
 from keras_reinit.rounds import Accuracy, check_rule
@@ -122,7 +128,9 @@ class WarmStart:
                 f"for all. Received: seed=None, {backup_dir=}. Expected an int"
             )
         self.seed = resolve_seed(seed)
-        self.perturb_first = perturb_first
+        self.perturb_first = check_bool("perturb_first", perturb_first)
+        if not isinstance(backup_dir, pathlib.Path | None):
+            check_text("backup_dir", backup_dir)
         self.backup_dir: Any = None if backup_dir is None else pathlib.Path(backup_dir)
         self.interval = check_number("interval", interval)
 
@@ -227,25 +235,22 @@ class WarmStart:
     def _keep(self, done):
         if self.backup_dir is None:
             return
-        meta = {"identity": self._identity(), "stages": list(map(dataclasses.asdict, done))}
-        unfinished = self.backup_dir / "unfinished.weights.h5"
-        with _carried(self.model, lambda: (meta, []), None):
-            distribution.save_weights(self.model, unfinished)
-        if distribution.writes(self.model):
-            os.replace(unfinished, self._file())
+        facts = {"identity": self._identity(), "stages": list(map(dataclasses.asdict, done))}
+        with _carried(self.model):
+            sealed.write(self.model, self._file(), facts)
 
     def _restore(self):
         if self.backup_dir is None or not self._file().exists():
             return []
-        found: dict = {}
-        with _carried(self.model, None, lambda meta, arrays: found.update(meta)):
-            self.model.load_weights(self._file())
+        found = sealed.read_facts(self._file())
         if found["identity"] != self._identity():
             raise ValueError(
                 f"The backup in '{self.backup_dir}' is that of other arguments. Received: "
                 f"{self._identity()}. Expected: {found['identity']}. Use another directory, or the "
                 "same arguments"
             )
+        with _carried(self.model):
+            self.model.load_weights(self._file())
         return [Stage(**entry) for entry in found["stages"]]
 
 
@@ -327,9 +332,9 @@ def _check_same(stage, data):
 
 
 @contextlib.contextmanager
-def _carried(model, write, read):
-    """A state that goes with the model's weights while a file is written or read."""
-    holder = StateInWeights(write, read)
+def _carried(model):
+    """The positions of generators go with the weights while a file is written or read."""
+    holder = StateInWeights(lambda: ({}, []), lambda meta, arrays: None)
     holder.attach(model, _FINISHED)
     try:
         yield

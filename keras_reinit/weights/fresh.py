@@ -9,6 +9,7 @@ values but keep the initializer that would have made them, and that initializer 
 import copy
 import functools
 import inspect
+import itertools
 import weakref
 
 import keras
@@ -16,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from keras_reinit import keras_private
-from keras_reinit.core import fold_in
+from keras_reinit.core import stream
 from keras_reinit.layers import WeightNormalization
 from keras_reinit.layers.kernels import kernels
 from keras_reinit.layers.weight_normalization import unit_norms
@@ -87,8 +88,7 @@ class FreshValues:
         initializer = self._initializers[weight.position]
         if initializer is None:
             return combine(weight.variable.value, self._norms(weight, seed), *operands)
-        stream = fold_in(seed, "fresh", weight.position)
-        return _draw(weight, initializer, stream, combine, operands)
+        return _draw(weight, initializer, seed, combine, operands)
 
     def _norms(self, weight, seed):
         """The norm of each unit's `v`: of the one drawn with the same seed, or of the one kept."""
@@ -102,18 +102,19 @@ class FreshValues:
 
 
 def _draw(weight, initializer, seed, combine=_fresh_alone, operands=()):
+    streams = functools.partial(stream, seed, "fresh", position=weight.position)
     old, shape, dtype = weight.variable.value, weight.variable.shape, weight.variable.dtype
     if isinstance(initializer, _DETERMINISTIC):
         fresh = initializer(shape, dtype=dtype)
     elif _is_reseedable(initializer):
-        kind, config = type(initializer), _with_seed(initializer.get_config(), seed)
+        kind, config = type(initializer), _with_seeds(initializer.get_config(), streams)
         if draws.pays(initializer, shape):
             return draws.draw(kind, config, old, dtype, combine, operands)
         fresh = kind.from_config(config)(shape, dtype=dtype)
     else:
         # A function of the layer's own may hold initializers of any kind: make the layer once more.
-        with keras_private.seeded(seed):
-            initializer = _initializers(weight.layer, seed)[id(weight.variable)]
+        with keras_private.seeded(streams(part=0)):
+            initializer = _initializers(weight.layer, streams)[id(weight.variable)]
             fresh = initializer(shape, dtype=dtype)
     return combine(old, ops.convert_to_tensor(fresh, dtype=dtype), *operands)
 
@@ -139,7 +140,7 @@ def _check_supported(layer):
         )
 
 
-def _initializers(layer, seed=None):
+def _initializers(layer, streams=None):
     """The initializer of each own variable of a layer: {id(variable): initializer}.
 
     None for a `g` that is to be the norm of its `v`.
@@ -147,9 +148,9 @@ def _initializers(layer, seed=None):
     if isinstance(layer, WeightNormalization):
         return {id(g): layer.gain_initializer for g in layer.gains}
     own = _own_variables(layer)
-    kept = None if seed is not None else _kept(layer, own)
+    kept = None if streams is not None else _kept(layer, own)
     if kept is None:
-        kept = _twins_initializers(layer, own, seed)
+        kept = _twins_initializers(layer, own, streams)
     return {id(v): initializer for v, initializer in zip(own, kept, strict=True)}
 
 
@@ -172,9 +173,9 @@ def _holds_an_array(initializer):
     return isinstance(initializer, keras.initializers.Constant) and np.ndim(initializer.value) > 0
 
 
-def _twins_initializers(layer, own, seed=None):
+def _twins_initializers(layer, own, streams=None):
     """The initializers of a layer's own variables, in their order, from a twin of it."""
-    twin = _rebuilt(layer, seed)
+    twin = _rebuilt(layer, streams)
     made = _own_variables(twin)
     if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in made]:
         raise ValueError(
@@ -202,12 +203,12 @@ class _Value:
         return self._variable.value
 
 
-def _rebuilt(layer, seed=None):
+def _rebuilt(layer, streams=None):
     """A twin of a layer whose variables have initializers and, where possible, no values."""
 
     def build(entries):
         config = {name: value for name, value in _config(layer).items() if name in entries}
-        twin = type(layer).from_config(config if seed is None else _with_seed(config, seed))
+        twin = type(layer).from_config(config if streams is None else _with_seeds(config, streams))
         if not twin.built:
             twin.build_from_config(layer.get_build_config() or {})
         return twin
@@ -269,20 +270,24 @@ def _required(kind):
     }
 
 
-def _with_seed(config, seed):
-    """A config with every nested "seed" replaced, each by a seed of its own."""
+def _with_seeds(config, streams):
+    """A config with every nested "seed" replaced, each by one of its own, in their order.
 
-    def rewritten(node, path):
+    Args:
+        config: of an initializer or a layer.
+        streams: function from `part=0, 1, ...` to a seed.
+    """
+    parts = itertools.count()
+
+    def rewritten(node):
         if isinstance(node, dict):
             return {
-                key: fold_in(seed, *path) if key == "seed" else rewritten(value, (*path, str(key)))
+                key: streams(part=next(parts)) if key == "seed" else rewritten(value)
                 for key, value in node.items()
             }
-        if isinstance(node, list | tuple):
-            return type(node)(rewritten(value, (*path, i)) for i, value in enumerate(node))
-        return node
+        return type(node)(map(rewritten, node)) if isinstance(node, list | tuple) else node
 
-    return rewritten(config, ("seed",))
+    return rewritten(config)
 
 
 def _check_seedable(weight, initializer):

@@ -1,7 +1,10 @@
 """The norms of variables: taken, given back, and told finite."""
 
 import math
+from collections.abc import Mapping
 
+import ml_dtypes
+import numpy as np
 from keras import ops
 
 from keras_reinit import core
@@ -64,8 +67,9 @@ def rescale(model, norms, where=None):
 
     Raises:
         ValueError: if a chosen variable has no recorded norm or a norm names no variable, a norm is
-            negative or not finite, a weight is not finite, or a variable is all zero and so has no
-            direction to scale. Nothing is assigned then.
+            negative or not finite or one that the variable's dtype cannot hold, a weight is not
+            finite, or a variable is all zero and so has no direction to scale. Nothing is assigned
+            then.
 
     Example:
         >>> norms = keras_reinit.init_norms(model)
@@ -75,6 +79,12 @@ def rescale(model, norms, where=None):
     Reference:
         Alabdulmohsin et al. 2021, Algorithm 1, line 4.
     """
+    if not isinstance(norms, Mapping):
+        raise ValueError(
+            "`norms` is a dict {variable name: norm}, as `init_norms` gives it. Received: "
+            f"norms={norms!r}"
+        )
+    core.check_patterns("where", where)
     names = {weight.name for weight in select_weights(model)}
     weights = [
         weight
@@ -100,45 +110,58 @@ def assign_rescaled(weights, norms, unit="variables"):
         unit: "variables", "kernels" (biases, scales and offsets stay), or "layers" (one factor
             from all variables of a layer together).
     """
-    if unit not in ("variables", "kernels", "layers"):
-        raise ValueError(
-            f"Norms are those of 'variables', 'layers' or 'kernels'. Received: unit={unit!r}"
-        )
+    core.check_choice("unit", unit, ("variables", "kernels", "layers"))
     if unit == "kernels":
         weights = [weight for weight in weights if weight.is_kernel]
-    targets = {}
-    for name, current in frobenius_norms(weights).items():
+    currents = frobenius_norms(weights)
+    for name, current in currents.items():
         _check_finite(name, current)
-        target = norms[name]
-        if not (math.isfinite(target) and target >= 0):
-            raise ValueError(
-                f"A norm must be finite and at least 0. Received: norms[{name!r}]={target}"
-            )
-        targets[name] = (target, current)
+        core.check_number(f"norms[{name!r}]", norms[name])
     if unit == "layers":
-        factors = _layer_factors(weights, targets)
-        for weight in weights:
-            weight.variable.assign(weight.variable.value * factors[id(weight.layer)])
-        return
-    for name, (target, current) in targets.items():
-        _check_direction(f"Variable '{name}'", target, current)
+        factors = _layer_factors(weights, norms, currents)
+    else:
+        factors = {w.name: _factor(w, norms[w.name], currents[w.name]) for w in weights}
     for weight in weights:
-        weight.variable.assign(core.rescale(weight.variable.value, targets[weight.name][0]))
+        _check_held(weight, factors[weight.name], currents[weight.name])
+    for weight in weights:
+        weight.variable.assign(core.scale(weight.variable.value, factors[weight.name]))
 
 
-def _layer_factors(weights, targets):
-    """`||(w_0, b_0)|| / ||(w, b)||` of each layer: {id(layer): factor}."""
-    squares = {}
+def _factor(weight, target, current):
+    """`norm / ||w||`, in the type that norms are taken in."""
+    _check_direction(f"Variable '{weight.name}'", target, current)
+    wide = np.float64 if weight.variable.dtype == "float64" else np.float32
+    with np.errstate(over="ignore"):
+        return wide(target) / wide(current) if current > 0 else wide(0)
+
+
+def _layer_factors(weights, norms, currents):
+    """`||(w_0, b_0)|| / ||(w, b)||` of each layer: {name of a weight: factor}."""
+    layers = {}
     for weight in weights:
-        sums = squares.setdefault(id(weight.layer), [weight.layer.name, 0.0, 0.0])
-        target, current = targets[weight.name]
-        sums[1] += target**2
-        sums[2] += current**2
+        layers.setdefault(id(weight.layer), []).append(weight)
     factors = {}
-    for key, (name, target, current) in squares.items():
-        _check_direction(f"Layer '{name}'", target, current)
-        factors[key] = math.sqrt(target / current) if current > 0 else 0.0
+    for own in layers.values():
+        target = math.hypot(*(norms[weight.name] for weight in own))
+        current = math.hypot(*(currents[weight.name] for weight in own))
+        _check_direction(f"Layer '{own[0].layer.name}'", target, current)
+        factors |= {weight.name: target / current if current > 0 else 0.0 for weight in own}
     return factors
+
+
+def _check_held(weight, factor, current):
+    """Refuse a factor with which an entry of a weight would be infinite."""
+    largest = float(ml_dtypes.finfo(weight.variable.dtype).max)
+    wide = float(np.finfo("float64" if weight.variable.dtype == "float64" else "float32").max)
+    factor, top = float(factor), current
+    if factor * current > largest:  # no entry is larger than the norm, but a norm is than entries
+        top = float(ops.convert_to_numpy(ops.max(ops.abs(ops.cast(weight.variable, "float32")))))
+    if factor > wide or factor * top > largest:
+        raise ValueError(
+            f"Variable '{weight.name}' of {weight.variable.dtype} cannot hold what its recorded "
+            f"norm asks for. Received: norm={factor * current:.6g}, {factor:.6g} times the norm "
+            f"that it has. Expected entries of at most {largest:.6g}"
+        )
 
 
 def _check_direction(what, target, current):

@@ -36,7 +36,13 @@ def reinitialize(model, where=None, seed=None):
     Reference:
         Alabdulmohsin et al. 2021, Equation 1.
     """
+    core.check_patterns("where", where)
     weights = with_statistics(model, select_weights(model, where))
+    if not weights:
+        raise ValueError(
+            f"Model '{model.name}' has no trainable variable. Received: a model all of whose "
+            "layers are frozen. Expected `trainable = True` for some"
+        )
     reinitialize_weights(weights, resolve_seed(seed))
 
 
@@ -98,7 +104,8 @@ def reinitialize_subset(
         Taha et al. 2021; Han et al. 2017; Alabdulmohsin et al. 2021, Section 1.
     """
     seed = resolve_seed(seed)
-    weights = select_kernels(model, where, biases)
+    core.check_patterns("where", where)
+    weights = select_kernels(model, where, core.check_bool("biases", biases))
     check_finite(weights)
     masks = list(subset_masks(weights, fraction, by, scope, core.fold_in(seed, "mask")))
     reinitialize_weights(weights, seed, masks)
@@ -144,7 +151,9 @@ def subset_masks(weights, fraction, by, scope, seed):
         )
     if by == "random":
         return (
-            core.random_mask(weight.variable.shape, fraction, core.fold_in(seed, weight.position))
+            core.random_mask(
+                weight.variable.shape, fraction, core.stream(seed, position=weight.position)
+            )
             for weight in weights
         )
     return (core.smallest_mask(weight.variable.value, fraction) for weight in weights)

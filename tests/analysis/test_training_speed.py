@@ -19,5 +19,5 @@ def test_no_epoch():
 def test_bad_input():
     with pytest.raises(ValueError, match="Received: 2 accuracies, 1 round numbers"):
         epochs_to_reach([0.1, 0.2], [0])
-    with pytest.raises(ValueError, match=r"Received: rounds=\[1, 0\]"):
+    with pytest.raises(ValueError, match=r"Received: rounds=\[1.0, 0.0\]"):
         epochs_to_reach([0.1, 0.2], [1, 0])

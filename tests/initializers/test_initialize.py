@@ -304,7 +304,7 @@ def assert_refused(model, reason, *arguments, **options):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"scheme": "best"}, "Received: scheme='best'. Expected one of"),
+        ({"scheme": "best"}, "Received: scheme='best'"),
         ({"v": "sparse"}, "Received: v='sparse'"),
         ({"direction": "up"}, "Received: direction='up'"),
         ({"scheme": "he", "direction": "backward"}, "direction='backward'"),

@@ -65,7 +65,7 @@ def test_transition_counts_add_up_after_rounding():
     [
         ((LABELS, 1.1, 5, 0), "rate=1.1"),
         ((LABELS, float("nan"), 5, 0), "rate=nan"),
-        ((LABELS, 0.1, 4, 0), "labels from 0 to 4"),
+        ((LABELS, 0.1, 4, 0), "Received: from 0 to 4"),
         ((LABELS, 0.1, 1, 0), "classes=1"),
         ((np.eye(3), 0.1, 3, 0), "not one-hot"),
     ],
@@ -152,7 +152,7 @@ def test_another_order_is_noticed():
         (lambda: examples().map(lambda x, y: {"image": x, "label": y}), "single examples"),
         (lambda: examples().repeat(), "repeats for ever"),
         (lambda: examples().map(lambda x, y: (x, y / 2)), "vector of ints"),
-        (lambda: examples().map(lambda x, y: (x, y + 1)), "labels from 1 to 5"),
+        (lambda: examples().map(lambda x, y: (x, y + 1)), "Received: from 1 to 5"),
     ],
 )
 def test_bad_data_sets(make, message):

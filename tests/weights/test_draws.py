@@ -38,7 +38,7 @@ def kernel(model):
 def drawn_eagerly(initializer, seed, dtype="float32"):
     """What the initializer gives for the seed of the first variable of a model."""
     config = initializer.get_config()
-    config["seed"] = core.fold_in(core.fold_in(seed, "fresh", 0), "seed")
+    config["seed"] = core.stream(seed, "fresh", position=0)
     return type(initializer).from_config(config)(SHAPE, dtype=dtype)
 
 

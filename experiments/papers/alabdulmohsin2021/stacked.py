@@ -154,18 +154,12 @@ class Stack:
 
     def _fresh(self):
         """What `redraw` of `keras_reinit.weights` would draw, all weights of all networks."""
-        streams = self._streams(self._round_seeds, "fresh")
-        return self._draw(
-            {
-                name: [core.fold_in(seed, "seed") for seed in seeds]
-                for name, seeds in streams.items()
-            }
-        )
+        return self._draw(self._streams(self._round_seeds, "fresh"))
 
     def _streams(self, seeds, *kind):
         """Seeds of the streams of each weight: {name: one for each run}."""
         return {
-            name: [core.fold_in(seed, *kind, slot.position) for seed in seeds]
+            name: [core.stream(seed, *kind, position=slot.position) for seed in seeds]
             for name, slot in self._slots.items()
         }
 
