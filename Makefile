@@ -10,29 +10,38 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PYTEST = $(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal
+ALONE = $(RUN) -m pytest -m "not slow"
 
 # Minutes: JAX compiles every operation for every shape, so that it gets what may differ there.
 GENERIC := tests/backends tests/core tests/callbacks
 ON_JAX := $(addprefix --ignore=tests/callbacks/test_,arguments.py training_options.py) $(GENERIC)
 ON_TORCH := $(GENERIC) tests/initializers tests/layers tests/training tests/weights \
-	$(addprefix tests/test_,blocks.py model.py model_structures.py rounds.py)
+	tests/structure $(addprefix tests/test_,model.py model_structures.py rounds.py)
+# What `make test` runs of these: arrays, devices, and every method against its reference.
+FEW_ON_JAX := tests/backends tests/core tests/callbacks/test_against_reference.py
+FEW_ON_TORCH := $(FEW_ON_JAX) tests/weights/test_optimizer.py
 
 # TensorFlow's start-up messages.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test backends lint format clean
+.PHONY: help demo test test-slow backends lint format clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t  /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t  /p' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## train one network with every method and compare them, in minutes
 	$(RUN) -m experiments compare
 
-test: lint  ## lint, then run all tests; with PYTEST_ARGS those, on TensorFlow
-	$(PYTEST) $(PYTEST_ARGS)
-	$(if $(PYTEST_ARGS),,$(MAKE) backends)
+test: lint  ## lint, then the tests, a few on JAX and PyTorch too; with PYTEST_ARGS those, on TensorFlow
+	$(PYTEST) $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-m "not slow")
+	$(if $(PYTEST_ARGS),,KERAS_BACKEND=jax $(ALONE) $(FEW_ON_JAX))
+	$(if $(PYTEST_ARGS),,KERAS_BACKEND=torch $(ALONE) $(FEW_ON_TORCH))
+
+test-slow: $(INSTALLED)  ## what `make test` leaves out: kills, several processes, XLA, then backends
+	$(PYTEST) -m slow
+	$(MAKE) backends
 
 backends: $(INSTALLED)  ## run what does not need TensorFlow on JAX and on PyTorch
 	KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(ON_JAX)

@@ -5,6 +5,7 @@ runs, so that the tests of replicas need no second process. Where Keras runs on 
 TensorFlow is as good as not installed, and the tests marked with other backends are skipped.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -35,6 +36,12 @@ else:
     sys.modules["tensorflow"] = None  # any import of it raises ModuleNotFoundError
 
 
+def pytest_collection_finish():
+    """Spare the collector TensorFlow's million objects, whenever Keras or KerasTuner calls it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items):
     """Skip what the backend cannot do: `@pytest.mark.backends("tensorflow", reason="tf.data")`."""
     for item in items:
@@ -55,9 +62,13 @@ def _reproducible():
 
 @pytest.fixture(autouse=True, scope="module")
 def _forget_models():
-    """Drop Keras's global state after each file; after each test it would cost 0.2 s."""
+    """Drop Keras's global state after each file, and never look again at what outlives that.
+
+    What compiled models leave behind would make each collection take seconds late in a session.
+    """
     yield
     keras.utils.clear_session()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

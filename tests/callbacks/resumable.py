@@ -1,6 +1,7 @@
 """A training that can be killed: run as a process of its own by `test_resume`, or imported.
 
-Arguments: one JSON object, see `Case`. When training ends, its weights are in `final.npz`.
+Arguments: JSON objects, see `Case`, of which each is trained. The weights of one that has ended are
+in its `final.npz`.
 """
 
 import dataclasses
@@ -111,8 +112,8 @@ def network(blocks, eager=EAGER, distilled=False):
 def train(case, kill):
     """Train a case to its end, or to its death; return the model and its history."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(48, 6, 6, 1)).astype("float32")
-    y = rng.integers(0, 3, size=48)
+    x = rng.normal(size=(32, 6, 6, 1)).astype("float32")
+    y = rng.integers(0, 3, size=32)
     rule = {
         "fixed": kr.rounds.Fixed(epochs=3),
         "converged": kr.rounds.Converged(
@@ -151,6 +152,7 @@ def final_weights(model):
 
 
 if __name__ == "__main__":
-    case = Case(**json.loads(sys.argv[1]))
-    trained, _ = train(case, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    np.savez(pathlib.Path(case.folder, "final.npz"), *final_weights(trained))
+    for argument in sys.argv[1:]:
+        case = Case(**json.loads(argument))
+        trained, _ = train(case, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        np.savez(pathlib.Path(case.folder, "final.npz"), *final_weights(trained))

@@ -6,12 +6,13 @@ gradients, averages, slots, a loss scale) the new optimizer never had.
 """
 
 import functools
+import itertools
 
 import keras
 import numpy as np
 import pytest
 
-from tests.settings import METHODS, ROUNDS, all_methods
+from tests.settings import METHODS, ROUNDS
 
 # Without XLA nothing is compiled on JAX.
 JIT = keras.backend.backend() == "jax"
@@ -79,16 +80,21 @@ def same(ours, expected):
     return all(np.array_equal(a, b) for a, b in zip(ours, expected, strict=True))
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        pytest.param(
-            name, marks=pytest.mark.backends("tensorflow", "jax", reason=name) if of_compile else ()
-        )
-        for name, (_, _, of_compile) in OPTIONS.items()
-    ],
-)
-@all_methods
+# Every option with two methods, every method with two options; the other cells repeat them.
+WITH_EVERY_OPTION, WITH_EVERY_METHOD = ("LW", "S&P"), ("mixed precision", "average now and then")
+
+
+def cells():
+    for setting, (option, (_, _, of_compile)) in itertools.product(METHODS, OPTIONS.items()):
+        marks = []
+        if of_compile:
+            marks.append(pytest.mark.backends("tensorflow", "jax", reason=option))
+        if setting.identifier not in WITH_EVERY_OPTION and option not in WITH_EVERY_METHOD:
+            marks.append(pytest.mark.slow)
+        yield pytest.param(setting, option, marks=marks, id=f"{setting.identifier}-{option}")
+
+
+@pytest.mark.parametrize(("setting", "option"), cells())
 def test_rounds_are_those_of_new_models(setting, option, fit):
     model, seen = new(setting, option), Weights()
     fit(model, setting.callback(), seen, eager=False)

@@ -132,14 +132,15 @@ class Wait(keras.callbacks.Callback):
         print(next(epochs), flush=True)
         sys.stdin.readline()
 
-epochs = itertools.count(1)
 x = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 y = np.arange(40) % 3
-warm = WarmStart(network(0.5), ShrinkPerturb(0.5, 0.2), rounds.Fixed(2), batch_size=16,
-                 backup_dir=sys.argv[1], interval=0)
-for stage in warm.run([(x[:20], y[:20]), (x, y)], callbacks=[Wait()]):
-    pass
-np.savez(sys.argv[1] + "/final.npz", *warm.model.get_weights())
+for folder in sys.argv[1:]:
+    epochs = itertools.count(1)
+    warm = WarmStart(network(0.5), ShrinkPerturb(0.5, 0.2), rounds.Fixed(2), batch_size=16,
+                     backup_dir=folder, interval=0)
+    for stage in warm.run([(x[:20], y[:20]), (x, y)], callbacks=[Wait()]):
+        pass
+    np.savez(folder + "/final.npz", *warm.model.get_weights())
 """
 
 
@@ -148,8 +149,7 @@ def test_a_real_kill(tmp_path):
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     run_until(lambda line: line == "3", "-c", CHILD, tmp_path / "killed")  # in the second stage
-    for name in ("whole", "killed"):
-        command = [sys.executable, "-c", CHILD, str(tmp_path / name)]
-        subprocess.run(command, stdin=subprocess.DEVNULL, cwd=ROOT, check=True)
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "killed"), str(tmp_path / "whole")]
+    subprocess.run(command, stdin=subprocess.DEVNULL, cwd=ROOT, check=True)
     with np.load(tmp_path / "whole/final.npz") as a, np.load(tmp_path / "killed/final.npz") as b:
         assert equal(list(a.values()), list(b.values()))

@@ -15,7 +15,7 @@ from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
 from experiments.papers.arpit2019 import networks, training_run
 from experiments.training import protocol
-from tests.killed import kill_run
+from tests.experiments.broken import break_run
 
 TINY = training_run.InitializedRun(
     dataset="digits",
@@ -244,14 +244,13 @@ def test_what_cannot_start_says_why(changes, message):
         dataclasses.replace(TINY, **changes).check(Context())
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     everything = {"augment": True, "cutout": 4, "warmup": 3.0, "weight_decay": 1e-3}
     spec = dataclasses.replace(TINY, **everything).spec
     whole = Watch()
     expected = catalogue.run(spec).execute(Context(callbacks=(whole,)))
 
-    kill_run(spec, tmp_path, epoch=2)
+    break_run(spec, tmp_path, epoch=2)
 
     rest = Watch()
     assert catalogue.run(spec).execute(Context(backups=tmp_path, callbacks=(rest,))) == expected

@@ -16,7 +16,7 @@ from experiments.engine.errors import UsageError
 from experiments.engine.experiment import Context
 from experiments.papers.zaidi2022 import regularized_run
 from experiments.training import protocol
-from tests.killed import kill_run
+from tests.experiments.broken import break_run
 
 TINY = regularized_run.RegularizedRun(
     dataset="digits",
@@ -221,14 +221,13 @@ def test_the_probe_times_a_step_without_the_data():
     assert catalogue.run(spec | {"train_size": None}).total_steps == 4 * (30_000 // 12)
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
     everything = BORN_AGAIN | {"schedule": "cosine", "augment": True, "noise": 0.3}
     spec = dataclasses.replace(TINY, **everything, weight_decay=1e-3, epochs=6).spec
     whole = Watch()
     expected = catalogue.run(spec).execute(Context(callbacks=(whole,)))
 
-    kill_run(spec, tmp_path, epoch=3)
+    break_run(spec, tmp_path, epoch=3)
 
     rest = Watch()
     assert catalogue.run(spec).execute(Context(backups=tmp_path, callbacks=(rest,))) == expected
