@@ -13,7 +13,7 @@ PYTEST = $(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal
 ALONE = $(RUN) -m pytest -m "not slow"
 
 # Minutes: JAX compiles every operation for every shape, so that it gets what may differ there.
-GENERIC := tests/backends tests/core tests/callbacks
+GENERIC := tests/backends tests/core tests/callbacks tests/methods
 ON_JAX := $(addprefix --ignore=tests/callbacks/test_,arguments.py training_options.py) $(GENERIC)
 ON_TORCH := $(GENERIC) tests/initializers tests/layers tests/training tests/weights \
 	tests/structure $(addprefix tests/test_,model.py model_structures.py rounds.py)

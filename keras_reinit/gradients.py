@@ -85,8 +85,8 @@ def _of_tensorflow(model, training):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             loss = _loss(model, training, x, y, sample_weight)
-        found = tape.gradient(loss, weights, unconnected_gradients="zero")
-        return [_wide(tf.convert_to_tensor(each)) for each in found]  # an embedding's is sparse
+        slopes = tape.gradient(loss, weights, unconnected_gradients="zero")
+        return [_wide(tf.convert_to_tensor(slope)) for slope in slopes]  # an embedding's is sparse
 
     return gradients
 
@@ -116,8 +116,8 @@ def _of_torch(model, training):
         weights = [variable.value for variable in model.trainable_variables]
         with torch.enable_grad():
             loss = _loss(model, training, x, y, sample_weight)
-            found = torch.autograd.grad(loss, weights, allow_unused=True)
-        pairs = zip(found, weights, strict=True)
+            slopes = torch.autograd.grad(loss, weights, allow_unused=True)
+        pairs = zip(slopes, weights, strict=True)
         return [_wide(ops.zeros_like(w) if g is None else g).detach() for g, w in pairs]
 
     return gradients

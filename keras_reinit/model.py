@@ -31,6 +31,7 @@ _OWN = (
     *("fit", "evaluate", "predict"),
 )
 _OF_LORA = "lora_"
+_KEPT = "_keras_reinit_moments"  # the function that measures a model's blocks
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,62 @@ class Block:
     normalization: FrozenNormalization
 
 
+class _NormedModel(keras.Model):
+    """A model that keeps the norms that its weights had when it was made, by their names."""
+
+    def _begin_norms(self, given):
+        names = tuple(weight.name for weight in self._weights())
+        object.__setattr__(self, "_norm_names", names)  # untracked, as they are no state
+        self._norms = self.add_weight(
+            name="init_norms",
+            shape=(len(names),),
+            dtype="float32",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self._record_norms(given)
+
+    def _record_norms(self, given=None):
+        """Record the norms as they are, but for those that are given by name."""
+        norms = frobenius_norms(self._weights()) | dict(given or {})
+        self._assign_norms(norms)
+
+    def _assign_norms(self, norms):
+        own = self.init_norms
+        values = [norms.get(name, own[name]) for name in self._norm_names]
+        self._norms.assign(np.asarray(values, "float32"))
+
+    def _weights(self):
+        """The weights that have a norm: not what LoRA adds to a layer."""
+        return [
+            weight
+            for weight in list_weights(self)
+            if not (weight.statistic or weight.variable.name.startswith(_OF_LORA))
+        ]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        names = json.dumps(self._norm_names).encode()
+        store["norm_names"] = np.frombuffer(names, "uint8")
+
+    def load_own_variables(self, store):
+        if "norm_names" not in store.keys():  # noqa: SIM118 (not a dict); a file of before
+            super().load_own_variables(store)
+            return
+        names = json.loads(np.asarray(store["norm_names"]).tobytes().decode())
+        self._assign_norms(dict(zip(names, np.asarray(store["0"]).tolist(), strict=True)))
+
+    @property
+    def init_norms(self):
+        """The Frobenius norm of each weight at wrapping: {layer name/variable name: float}."""
+        values = keras.ops.convert_to_numpy(self._norms.value)
+        return dict(zip(self._norm_names, map(float, values), strict=True))
+
+
 @keras.saving.register_keras_serializable(package="keras_reinit")
-class ReinitModel(keras.Model):
+class ReinitModel(_NormedModel):
     """A Functional model cut into blocks, as layerwise re-initialisation needs it.
 
     `output of block k -> (output - mean_k) / stddev_k`, the identity until `calibrate` sets the two
@@ -109,48 +164,7 @@ class ReinitModel(keras.Model):
                 f"({type(backbone)})"
             )
         super().__init__(*args, inputs=inputs, outputs=outputs, **kwargs)
-        names = tuple(weight.name for weight in self._weights())
-        object.__setattr__(self, "_norm_names", names)  # untracked, as they are no state
-        self._norms = self.add_weight(
-            name="init_norms",
-            shape=(len(names),),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
-        self._record_norms(norms)
-
-    def _record_norms(self, given=None):
-        """Record the norms as they are, but for those that are given by name."""
-        norms = frobenius_norms(self._weights()) | dict(given or {})
-        self._assign_norms(norms)
-
-    def _assign_norms(self, norms):
-        own = self.init_norms
-        values = [norms.get(name, own[name]) for name in self._norm_names]
-        self._norms.assign(np.asarray(values, "float32"))
-
-    def _weights(self):
-        """The weights that have a norm: not what LoRA adds to a layer."""
-        return [
-            weight
-            for weight in list_weights(self)
-            if not (weight.statistic or weight.variable.name.startswith(_OF_LORA))
-        ]
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        names = json.dumps(self._norm_names).encode()
-        store["norm_names"] = np.frombuffer(names, "uint8")
-
-    def load_own_variables(self, store):
-        if "norm_names" not in store.keys():  # noqa: SIM118 (not a dict); a file of before
-            super().load_own_variables(store)
-            return
-        names = json.loads(np.asarray(store["norm_names"]).tobytes().decode())
-        self._assign_norms(dict(zip(names, np.asarray(store["0"]).tolist(), strict=True)))
+        self._begin_norms(norms)
 
     @property
     def blocks(self):
@@ -161,12 +175,6 @@ class ReinitModel(keras.Model):
             for layer in layers.values()
             if isinstance(layer, FrozenNormalization) and layer.block
         )
-
-    @property
-    def init_norms(self):
-        """The Frobenius norm of each weight at wrapping: {layer name/variable name: float}."""
-        values = keras.ops.convert_to_numpy(self._norms.value)
-        return dict(zip(self._norm_names, map(float, values), strict=True))
 
     def block_index(self, block):
         """The index of a block given by index or name.
@@ -180,7 +188,7 @@ class ReinitModel(keras.Model):
         Raises:
             ValueError: if there is no such block.
         """
-        names = [each.name for each in self.blocks]
+        names = [own.name for own in self.blocks]
         if block in names:
             return names.index(block)
         if isinstance(block, int) and not isinstance(block, bool) and 0 <= block < len(names):
@@ -202,7 +210,7 @@ class ReinitModel(keras.Model):
 
     def _layer_names_upto(self, block):
         upto = self.blocks[: self.block_index(block) + 1]
-        return {layer.name for each in upto for layer in each.layers}
+        return {layer.name for kept in upto for layer in kept.layers}
 
     def _chosen(self, where):
         return with_statistics(self, select_weights(self, where))
@@ -256,37 +264,15 @@ class ReinitModel(keras.Model):
         """
         index = self.block_index(block)
         check_sample(self, sample)
-        layers = [layer for each in self.blocks[: index + 1] for layer in each.layers]
+        layers = [layer for kept in self.blocks[: index + 1] for layer in kept.layers]
         statistics = [weight.variable for weight in list_weights(self) if weight.statistic]
         with restored_on_error(statistics):
             recalibrate(self, sample, layers)
-            with unchanged(self._recurrent_states()):
-                moments = self._moments(sample)
+            with unchanged(_recurrent_states(self)):
+                moments = _moments(self, sample)
             self.blocks[index].normalization.freeze(
                 *core.pooled(moments[2 * index], moments[2 * index + 1])
             )
-
-    def _recurrent_states(self):
-        """What a stateful recurrent layer remembers of the batch before."""
-        states = [keras.tree.flatten(getattr(layer, "states", ())) for layer in all_layers(self)]
-        return [s for of_layer in states for s in of_layer if isinstance(s, keras.Variable)]
-
-    def _moments(self, sample):
-        """Means and variances of each block's raw output, example by example."""
-        if not hasattr(self, "_predict_moments"):
-            outputs = []
-
-            def call(_, operation, args, kwargs):
-                if isinstance(operation, FrozenNormalization) and operation.block:
-                    outputs.extend(core.per_example(*operation.channels_last(args[0])))
-                return operation(*args, **kwargs)
-
-            inputs, _ = rebuild(self, call)
-            probe, batch = keras.Model(inputs, outputs), fixed_batch(self)
-            # A function and not the model: a model would be tracked, and saved, as a layer.
-            run = functools.partial(predict, probe, batch=batch)
-            object.__setattr__(self, "_predict_moments", run)
-        return self._predict_moments(sample)
 
     def reinitialize(self, above=None, seed=None, where=None):
         """Draw everything above a block afresh: kernels, biases, scales, offsets, statistics.
@@ -316,6 +302,30 @@ class ReinitModel(keras.Model):
         if above is None:
             self._record_norms()
         return entries
+
+
+def _recurrent_states(model):
+    """What a stateful recurrent layer remembers of the batch before."""
+    states = [keras.tree.flatten(getattr(layer, "states", ())) for layer in all_layers(model)]
+    return [s for of_layer in states for s in of_layer if isinstance(s, keras.Variable)]
+
+
+def _moments(model, sample):
+    """Means and variances of each block's raw output, example by example."""
+    if not hasattr(model, _KEPT):
+        outputs = []
+
+        def call(_, operation, args, kwargs):
+            if isinstance(operation, FrozenNormalization) and operation.block:
+                outputs.extend(core.per_example(*operation.channels_last(args[0])))
+            return operation(*args, **kwargs)
+
+        inputs, _ = rebuild(model, call)
+        probe, batch = keras.Model(inputs, outputs), fixed_batch(model)
+        # A function and not the model: a model would be tracked, and saved, as a layer.
+        run = functools.partial(predict, probe, batch=batch)
+        object.__setattr__(model, _KEPT, run)
+    return getattr(model, _KEPT)(sample)
 
 
 def renew(model, seed):

@@ -227,3 +227,18 @@ def test_the_list_that_calls_a_hook():
     container = keras.callbacks.CallbackList([Look()], model=functional())
     container.on_train_begin()
     assert found == [container]
+
+
+def test_the_files_of_a_backup(tmp_path):
+    backup = keras.callbacks.BackupAndRestore(tmp_path, double_checkpoint=True)
+    model = functional()
+    model.compile("sgd", "mse")
+    backup.set_model(model)
+    assert not any(path.exists() for path in private.backup_files(backup)[:2])
+    assert not private.backup_files(backup)[2]
+    for epoch in range(2):
+        backup.on_epoch_end(epoch)
+    weights, metadata, can_fall_back = private.backup_files(backup)
+    assert weights.exists()
+    assert metadata.read_text() == '{"epoch": 2, "batch": 0}'
+    assert can_fall_back

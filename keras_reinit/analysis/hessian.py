@@ -178,8 +178,8 @@ def _mean_product(product, x, labels, batch_size, vector):
     total = [keras.ops.zeros_like(part) for part in vector]
     for batch in batches(x, batch_size):
         inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, take(x, batch))
-        found = product(inputs, keras.ops.cast(labels[batch], "int32"), vector)
-        total = [a + b for a, b in zip(total, found, strict=True)]
+        part = product(inputs, keras.ops.cast(labels[batch], "int32"), vector)
+        total = [a + b for a, b in zip(total, part, strict=True)]
     return [part / examples(x) for part in total]
 
 

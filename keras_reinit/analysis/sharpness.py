@@ -77,7 +77,7 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
         scores = predict(model, x, batch_size)
         labels = check_labels(y, len(scores), scores.shape[1])
         check_scores(model, scores, from_logits)
-        found = _measure(scores, labels, from_logits)
+        plain = _measure(scores, labels, from_logits)
         normalized = _normalized(model, weights)
         gains = {id(g) for _, g in normalized}
         values = {id(weight): keras.ops.copy(weight.value) for weight in weights}
@@ -95,7 +95,7 @@ def sharpness(model, x, y, sigmas, draws=5, seed=0, from_logits=True, batch_size
                 for kernel, g in normalized:
                     g.assign(gain_of(kernel, g))
                 noisy = _measure(predict(model, x, batch_size), labels, from_logits)
-                accuracy[row, draw], loss[row, draw] = noisy[0] - found[0], noisy[1] - found[1]
+                accuracy[row, draw], loss[row, draw] = noisy[0] - plain[0], noisy[1] - plain[1]
     return Sharpness(sigmas, accuracy, loss)
 
 

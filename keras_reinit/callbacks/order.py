@@ -46,7 +46,7 @@ def begin_first(callback, begin_epoch):
         return []
     _check_once(callback, container)
     callbacks = list(container.callbacks)
-    swaps = [isinstance(each, keras.callbacks.SwapEMAWeights) for each in callbacks]
+    swaps = [isinstance(other, keras.callbacks.SwapEMAWeights) for other in callbacks]
     place = len(callbacks) - swaps[::-1].index(True) if any(swaps) else 0
     beginning = Beginning(begin_epoch)
     # Another list: that which is gone through just now stays as it is.
@@ -83,7 +83,7 @@ def check_alone(callback, is_like):
 
 
 def _check_once(callback, container):
-    if sum(each is callback for each in container.callbacks) > 1:
+    if sum(other is callback for other in container.callbacks) > 1:
         raise ValueError(
             f"One {type(callback).__name__} stands twice in the list of callbacks. Leave one out"
         )

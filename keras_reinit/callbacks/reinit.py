@@ -30,8 +30,8 @@ class Reinit(keras.callbacks.Callback):
     `reinit_recovered`, the share of the last round's gain in training accuracy (else in the loss)
     that is there again, `(now - worst) / (before - worst)`, 1 in the first round. A round that ends
     with less than half of it, ten points of accuracy below the last, is warned of once, in the log.
-    A model that trains a network inside it names that by an attribute `reinitialized_model`
-    (`keras_reinit.training.SelfDistillation`); its `before_round(index)` is called before a round.
+    A model that trains another names it by an attribute `reinitialized_model`, as
+    `SelfDistillation` does; its `before_round(index)` is called before a round.
 
     Args:
         method: a value of `keras_reinit.methods`.
@@ -39,7 +39,7 @@ class Reinit(keras.callbacks.Callback):
         rounds: int, at least 1; None for what the method and the model's blocks say.
         data: what the method measures the network on, where it needs it. Kept by reference, not
             part of the config, and asked for again on revival.
-        seed: int, or None to draw one, which then is kept with the state of the training.
+        seed: int, or None to draw one, which is kept with the state of the training.
         reset_optimizer: at the start of each round, True puts slots, iterations and schedule back,
             "drawn" the slots of the entries that the method has changed, and leaves all others bit
             for bit, "steps" the count of steps alone (a schedule starts again, too), False nothing.
@@ -80,9 +80,8 @@ class Reinit(keras.callbacks.Callback):
         self.rounds = rounds if rounds is None else core.check_int("rounds", rounds)
         self.data = data
         self.seed = seed if seed is None else core.resolve_seed(seed)
-        if isinstance(reset_optimizer, np.bool_):
-            reset_optimizer = bool(reset_optimizer)
-        self.reset_optimizer = core.check_choice("reset_optimizer", reset_optimizer, RESETS)
+        reset = bool(reset_optimizer) if isinstance(reset_optimizer, np.bool_) else reset_optimizer
+        self.reset_optimizer = core.check_choice("reset_optimizer", reset, RESETS)
         if before_first is not None:
             before_first = core.check_bool("before_first", before_first)
         self.before_first = before_first
@@ -186,8 +185,7 @@ class Reinit(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self._training = Training(self)
-        for backup in callbacks_of(keras.callbacks.BackupAndRestore):
-            resume.check_keras_backup(backup)
+        resume.check_keras_backups(callbacks_of(keras.callbacks.BackupAndRestore))
 
     def on_train_begin(self, logs=None):
         self._training.begin()

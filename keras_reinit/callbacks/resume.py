@@ -95,16 +95,20 @@ def check_not_resumed(initial_epoch, epoch, name):
         )
 
 
-def check_keras_backup(callback):
+def check_keras_backups(callbacks):
     """Refuse what a kill inside its write has left of a backup of Keras's own.
 
     Args:
-        callback: `keras.callbacks.BackupAndRestore` of the training that begins.
+        callbacks: each `keras.callbacks.BackupAndRestore` of the training that begins.
 
     Raises:
         ValueError: if one of its two files cannot be read.
     """
-    weights, metadata, can_fall_back = keras_private.backup_files(callback)
+    for callback in callbacks:
+        _check_whole(*keras_private.backup_files(callback))
+
+
+def _check_whole(weights, metadata, can_fall_back):
     try:
         if weights.exists() and not can_fall_back:
             with h5py.File(weights, "r") as file:

@@ -65,7 +65,7 @@ class RoundState:
 
     def as_meta(self):
         """All but the arrays, for JSON."""
-        names = [each.name for each in dataclasses.fields(self) if each.name != "best_weights"]
+        names = [part.name for part in dataclasses.fields(self) if part.name != "best_weights"]
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -73,7 +73,7 @@ class RoundState:
         """The state that `as_meta` wrote, from JSON."""
         progress, recovery = Progress(*meta["progress"]), Recovery(*meta["recovery"])
         values = {**meta, "progress": progress, "recovery": recovery, "best_weights": arrays}
-        return cls(**{each.name: values[each.name] for each in dataclasses.fields(cls)})
+        return cls(**{part.name: values[part.name] for part in dataclasses.fields(cls)})
 
 
 def after_epoch(state, rule, epoch, steps, logs, best_weights):

@@ -89,8 +89,7 @@ class Training:
         keras_private.set_initial_epoch(self._fitted, None)  # it is not the next `fit`'s
         new_rates = self._new_rates() if self._holder.listening else None
         self._holder.listening = False
-        self._entries, self._batches = 0, 0
-        self._batch_logs, self._validation_logs = {}, {}
+        self._entries, self._batches, self._batch_logs, self._validation_logs = 0, 0, {}, {}
         if self.state is None:
             resume.check_not_resumed(first_epoch, epoch, type(self._callback).__name__)
             self._begin_training(epoch, callbacks)
@@ -128,6 +127,7 @@ class Training:
     def undo(self):
         """Put back what a batch after the last round has changed."""
         if self._finished is not None:
+            _ = self._fitted  # on JAX that gives variables their values, which are then replaced
             self._finished.undo()
 
     def end_epoch(self, epoch, logs):

@@ -51,7 +51,7 @@ def gammas(model, scheme="arpit", stem=None):
         )
     factors = _branch_factors(structure.stages, scheme)
     stems = set(map(id, structure.stem)) if stem is not None else set()
-    found: dict[int, tuple] = {}
+    of_layers: dict[int, tuple] = {}
     for i, call in enumerate(structure.calls):
         layer = call.operation
         if not is_weighted(layer) or not _is_normalized(structure, i):
@@ -59,12 +59,12 @@ def gammas(model, scheme="arpit", stem=None):
         gamma = _of_activation(structure, i) * factors.get(id(layer), 1.0)
         if id(layer) in stems:
             gamma = float(stem)
-        if found.setdefault(id(layer), (layer, gamma))[1] != gamma:
+        if of_layers.setdefault(id(layer), (layer, gamma))[1] != gamma:
             raise ValueError(
                 f"Layer '{layer.name}' is shared by parts of the network that need other gains. "
-                f"Received: gamma={found[id(layer)][1]} and gamma={gamma}"
+                f"Received: gamma={of_layers[id(layer)][1]} and gamma={gamma}"
             )
-    return dict(found.values())
+    return dict(of_layers.values())
 
 
 def _branch_factors(stages, scheme):

@@ -140,8 +140,8 @@ def _normalized_layers(model, weights):
 def _gains(model, layers, scheme, direction, stem):
     """The gain of each layer: {id(layer): float}, or None for the norm of `v`."""
     if scheme in _WITH_GAMMAS:
-        found = {id(layer): gamma for layer, gamma in gammas(model, scheme, stem).items()}
-        return {id(layer): _gain(layer, found[id(layer)], direction) for layer in layers}
+        of_layers = {id(layer): gamma for layer, gamma in gammas(model, scheme, stem).items()}
+        return {id(layer): _gain(layer, of_layers[id(layer)], direction) for layer in layers}
     return {id(layer): None if scheme == "pytorch" else 1.0 for layer in layers}
 
 

@@ -90,14 +90,14 @@ class WeightNormalization(keras.layers.Wrapper):
         self._check_layer()
 
     def _kernels(self):
-        found = kernels(self.layer)
-        if not found:
+        own_kernels = kernels(self.layer)
+        if not own_kernels:
             raise ValueError(
                 f"Layer '{self.layer.name}' has no kernel to normalise. Received: layer of "
                 f"{type(self.layer)}. Expected a layer with a weight of its own whose name ends "
                 "with 'kernel'; layers inside of it are wrapped one by one"
             )
-        return found
+        return own_kernels
 
     def _initial_gain(self, kernel, shape, dtype=None):
         norms = unit_norms(kernel.variable.value, kernel)

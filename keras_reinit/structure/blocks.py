@@ -99,9 +99,9 @@ def _open_tensors(graph, below, inside, end):
     has_heads = len(graph.outputs) > 1 and bool(beside)
     if has_heads and _continues(graph, after) and _are_heads(graph, below, beside):
         outside = after
-    made = {tensor for i in outside for tensor in graph.calls[i].outputs}
+    known = {tensor for i in outside for tensor in graph.calls[i].outputs}
     needed = {tensor for i in outside for tensor in graph.calls[i].inputs}
-    return (needed - made) | (set(graph.outputs) & set(graph.calls[end].outputs))
+    return (needed - known) | (set(graph.outputs) & set(graph.calls[end].outputs))
 
 
 def _continues(graph, after):
@@ -131,8 +131,8 @@ def _cuts(graph, below, ends):
         _check_single(graph, below, below[end], name, end)
         own = sorted(below[end] - inside)
         operations = [graph.calls[i].operation for i in own]
-        layers = [each.name for each in operations if isinstance(each, keras.layers.Layer)]
-        owner |= {id(each): number for each in operations if id(each) not in owner}
+        layers = [o.name for o in operations if isinstance(o, keras.layers.Layer)]
+        owner |= {id(o): number for o in operations if id(o) not in owner}
         cuts.append(Cut(name, tuple(dict.fromkeys(layers)), end))
         inside = below[end]
     for i, call in enumerate(graph.calls):
@@ -214,7 +214,7 @@ def _convolutional_ends(graph, steps):
 
 def _is_depthwise(graph, unit):
     operations = [unwrapped(graph.calls[i].operation) for step in unit for i in step.calls]
-    convolutions = [each for each in operations if isinstance(each, CONVOLUTIONS)]
+    convolutions = [o for o in operations if isinstance(o, CONVOLUTIONS)]
     return len(convolutions) == 1 and isinstance(convolutions[0], DEPTHWISE)
 
 

@@ -47,7 +47,7 @@ class _Use(NamedTuple):
 
 def batch_normalizations(layer):
     """The BatchNormalization layers of a model or layer, at any depth."""
-    return [each for each in all_layers(layer) if isinstance(each, keras.layers.BatchNormalization)]
+    return [own for own in all_layers(layer) if isinstance(own, keras.layers.BatchNormalization)]
 
 
 def fed(model):

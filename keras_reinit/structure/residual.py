@@ -117,8 +117,8 @@ class Structure:
         if len(of_shortcut) > 1 or len(of_shortcut) == len(layers):
             raise ValueError(
                 f"The block that ends in '{name}' has no shortcut that can be told from its "
-                f"residual branch. Received: branches with {[each.name for each in layers]} and "
-                f"{[each.name for each in of_shortcut]}. Expected at most one layer with weights "
+                f"residual branch. Received: branches with {[layer.name for layer in layers]} and "
+                f"{[layer.name for layer in of_shortcut]}. Expected at most one layer with weights "
                 "in the shortcut, and more in the other branch"
             )
         block = ResidualBlock(tuple(layers), of_shortcut[0] if of_shortcut else None)

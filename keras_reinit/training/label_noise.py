@@ -128,13 +128,13 @@ def _relabelled(data, noise):
     def relabel(example, drawn):
         x, y, *weights = example
         label, noisy = drawn
-        same = tf.debugging.assert_equal(
+        in_order = tf.debugging.assert_equal(
             y,
             label,
             "The examples come in another order than when their noise was drawn. "
             "Shuffle the noisy data set, not the one before it",
         )
-        with tf.control_dependencies([same]):
+        with tf.control_dependencies([in_order]):
             return (x, tf.identity(noisy), *weights)
 
     return tf.data.Dataset.zip(data, drawn).map(relabel)

@@ -242,16 +242,16 @@ class WarmStart:
     def _restore(self):
         if self.backup_dir is None or not self._file().exists():
             return []
-        found = sealed.read_facts(self._file())
-        if found["identity"] != self._identity():
+        backup = sealed.read_facts(self._file())
+        if backup["identity"] != self._identity():
             raise ValueError(
                 f"The backup in '{self.backup_dir}' is that of other arguments. Received: "
-                f"{self._identity()}. Expected: {found['identity']}. Use another directory, or the "
-                "same arguments"
+                f"{self._identity()}. Expected: {backup['identity']}. Use another directory, or "
+                "the same arguments"
             )
         with _carried(self.model):
             self.model.load_weights(self._file())
-        return [Stage(**entry) for entry in found["stages"]]
+        return [Stage(**entry) for entry in backup["stages"]]
 
 
 def refit(model, x, y, strategy, until=None, batch_size=128, seed=0, evaluation=None, **options):

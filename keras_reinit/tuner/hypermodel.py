@@ -96,7 +96,7 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         self.space.declare(hp)
 
     def build(self, hp):
-        if not self.space.names <= {each.name for each in hp.space}:
+        if not self.space.names <= {known.name for known in hp.space}:
             self.space.declare(hp)  # not again: KerasTuner would build for every condition
         if hp.get("method") not in self.methods:
             raise FatalValueError(
@@ -115,8 +115,8 @@ class ReinitHyperModel(keras_tuner.HyperModel):
         if "tuner/epochs" in hp.values:
             del kwargs["initial_epoch"]
         given = kwargs.pop("callbacks", None) or []
-        callbacks = [each for each in given if not isinstance(each, SaveBestEpoch)]
-        if any(isinstance(each, Reinit) for each in callbacks):
+        callbacks = [callback for callback in given if not isinstance(callback, SaveBestEpoch)]
+        if any(isinstance(callback, Reinit) for callback in callbacks):
             raise FatalValueError(
                 "The search chooses the method. Received: callbacks with a re-initialisation "
                 "method. Expected none"

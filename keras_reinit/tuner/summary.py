@@ -32,13 +32,13 @@ def trials(tuner):
             "A worker does not know all trials. Received: a tuner made with KERASTUNER_ORACLE_IP "
             "set. Expected that of the chief, or one made in the same directory without it"
         )
-    found = [_row(trial, oracle.get_space()) for trial in oracle.trials.values()]
+    rows = [_row(trial, oracle.get_space()) for trial in oracle.trials.values()]
     sign = -1 if oracle.objective.direction == "max" else 1
 
     def rank(row):
         return math.inf if row["score"] is None else sign * row["score"], row["trial"]
 
-    return sorted(found, key=rank)
+    return sorted(rows, key=rank)
 
 
 def table(tuner):

@@ -76,6 +76,6 @@ def _graph(kind, config, shape, dtype, combine, dtypes):
         return combine(old, initializer(shape, dtype=dtype), *operands)
 
     # Of unknown shape, or the optimizer of graphs would multiply factors with each other first.
-    others = (tf.TensorSpec(None, each) for each in dtypes)
+    others = (tf.TensorSpec(None, dtype) for dtype in dtypes)
     signature = tf.TensorSpec((2,), "int64"), tf.TensorSpec(shape, dtype), *others
     return tf.function(graph, input_signature=signature, autograph=False)

@@ -176,14 +176,14 @@ def _holds_an_array(initializer):
 def _twins_initializers(layer, own, streams=None):
     """The initializers of a layer's own variables, in their order, from a twin of it."""
     twin = _rebuilt(layer, streams)
-    made = _own_variables(twin)
-    if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in made]:
+    own_of_twin = _own_variables(twin)
+    if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in own_of_twin]:
         raise ValueError(
             f"Layer '{layer.name}' rebuilt from its config has other variables. "
-            f"Received: {[(v.name, v.shape) for v in made]}. "
+            f"Received: {[(v.name, v.shape) for v in own_of_twin]}. "
             f"Expected: {[(v.name, v.shape) for v in own]}"
         )
-    return [keras_private.deferred_initializer(variable) or _Value(variable) for variable in made]
+    return [keras_private.deferred_initializer(v) or _Value(v) for v in own_of_twin]
 
 
 def _own_variables(layer):
@@ -250,10 +250,10 @@ def _config(layer):
 def _taken(kind):
     """The arguments that a class takes, those that its constructor hands on included."""
     names: set[str] = set()
-    for each in kind.__mro__:
-        if "__init__" not in vars(each):
+    for base in kind.__mro__:
+        if "__init__" not in vars(base):
             continue
-        parameters = inspect.signature(each.__init__).parameters.values()
+        parameters = inspect.signature(base.__init__).parameters.values()
         names |= {parameter.name for parameter in parameters}
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break

@@ -27,13 +27,13 @@ def optimizers(model):
     Returns:
         A list of `keras.optimizers.Optimizer`, each once.
     """
-    found = {}
+    known = {}
     owners = [layer for layer in all_layers(model) if isinstance(layer, keras.Model)]
     values = [getattr(model, "optimizer", None), *(v for owner in owners for v in _values(owner))]
     for value in values:
         if isinstance(value, keras.optimizers.Optimizer):
-            found.setdefault(id(value), value)
-    return list(found.values())
+            known.setdefault(id(value), value)
+    return list(known.values())
 
 
 def _values(owner):

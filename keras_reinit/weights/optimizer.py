@@ -118,7 +118,7 @@ def reset_steps(optimizer):
         if leaf.built:
             slots, initial = _checked_slots(leaf)
             scalars = [(slot, initial[name]) for name, slot in slots.items() if slot.shape == ()]
-            updates += [(slot, each.value) for slot, each in scalars]
+            updates += [(slot, value.value) for slot, value in scalars]
             updates.append((keras_private.step_counter(leaf), 0))
     for variable, value in updates:
         variable.assign(value)
@@ -307,9 +307,9 @@ class _InitialValue:
     @classmethod
     def of(cls, variable):
         """The value that another variable has when it is asked for."""
-        same = cls(variable.shape, "zeros", variable.dtype)
-        same.assign(variable)
-        return same
+        copy = cls(variable.shape, "zeros", variable.dtype)
+        copy.assign(variable)
+        return copy
 
     def assign(self, value):
         # ScheduleFreeAdamW starts its average at the weights, by assigning to the new slot.

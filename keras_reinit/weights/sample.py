@@ -16,6 +16,11 @@ def check_sample(model, sample):
     Raises:
         ValueError: if so.
     """
+    if sample is None or isinstance(sample, str | int | float):
+        raise ValueError(
+            f"The data that a network is measured on are none. Received: data={sample!r}. Expected "
+            "an array, a structure of arrays, or a data set, such as x_train[:256]"
+        )
     if hasattr(sample, "element_spec"):
         _check_data_set(model, sample)
         return

@@ -17,6 +17,9 @@ from keras_reinit.keras_private import (
 
 logger = logging.getLogger(__name__)
 
+# How Keras names a variable that its layer does not: by the count of those of the process.
+_COUNTED = re.compile(r"^variable_\d+$")
+
 
 class Weight(NamedTuple):
     """One weight of a model and where it lives."""
@@ -95,7 +98,8 @@ def _visit(layer, path, weights, seen, names):
         if id(variable) in seen or id(variable) in of_parts:  # a wrapper may hold them, too
             continue
         seen.add(id(variable))
-        name = _unused("/".join((*path, variable.name)), names)
+        own_name = _COUNTED.sub("variable", variable.name)
+        name = _unused("/".join((*path, own_name)), names)
         names.add(name)
         is_statistic = any(variable is statistic for statistic in statistics)
         weights.append(Weight(name, variable, layer, len(weights), is_statistic))
@@ -106,7 +110,7 @@ def _visit(layer, path, weights, seen, names):
 def _unused(name, names):
     """The name, with the first number after it that makes it one of its own."""
     numbered = (f"{name}_{number}" for number in itertools.count(1))
-    return next(each for each in itertools.chain([name], numbered) if each not in names)
+    return next(free for free in itertools.chain([name], numbered) if free not in names)
 
 
 def select_weights(model, patterns=None):

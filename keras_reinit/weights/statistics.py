@@ -88,7 +88,7 @@ def with_statistics(model, weights):
     if not any(weight.statistic for weight in everything):
         return list(weights)
     in_training, uses = trained_statistics(model), flow.fed(model)
-    found, before = [], None
+    chosen_weights, before = [], None
     for weight in everything:
         key = id(weight.layer)
         if not weight.statistic:
@@ -98,8 +98,8 @@ def with_statistics(model, weights):
             if key in touched or not touched.isdisjoint(feeders):
                 chosen.add(weight.position)
         if weight.position in chosen:
-            found.append(weight)
-    return found
+            chosen_weights.append(weight)
+    return chosen_weights
 
 
 def _measured(model, data, chosen):
@@ -114,10 +114,10 @@ def _measured(model, data, chosen):
             f"is called. Received: {[layer.name for layer in chosen.values()]}. Expected "
             "`recalibrate` of the models that it is made of"
         ) from error
-    found: dict[int, list] = {}
+    chosen_weights: dict[int, list] = {}
     for key, *of_call in zip(probe.calls, *(moments[i::3] for i in range(3)), strict=True):
-        found.setdefault(key, []).append(of_call)
-    return {key: _pooled(calls) for key, calls in found.items()}
+        chosen_weights.setdefault(key, []).append(of_call)
+    return {key: _pooled(calls) for key, calls in chosen_weights.items()}
 
 
 def _pooled(calls):

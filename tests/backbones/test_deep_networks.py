@@ -216,7 +216,7 @@ def test_a_bias_where_nothing_normalises_after(name):
         ("cifar_resnet", 2, "depth=2. Expected e.g. 8 or 14"),
         ("wide_resnet", 41, "depth=41. Expected e.g. 40 or 46"),
         ("impala", 15, "depth=15. Expected e.g. 10 or 16"),
-        ("plain_cnn", 3, "depth=3. Expected at least 4"),
+        ("plain_cnn", 3, "at least 4. Received: depth=3"),
     ],
 )
 def test_a_depth_that_there_is_not(name, depth, message):

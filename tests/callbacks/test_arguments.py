@@ -116,7 +116,6 @@ def refused(fit, model, message, *callbacks, error=ValueError, **arguments):
         ("LLF", {"from_layer": "block9"}, "from_layer='block9'. Expected one of .*'block1_dense'"),
         ("LLF", {"where": "block1_dense"}, "where='block1_dense'.*Expected a trainable layer"),
         ("S&P", {"where": "conv"}, "pattern='conv'.*Trainable variables"),
-        ("DSD", {"where": []}, "list of patterns is empty"),
         ("WELS", {"where": "("}, "regular expression.*Received: '\\('"),
     ],
 )

@@ -246,6 +246,35 @@ def test_seed_none_is_drawn_once_and_survives_a_kill(tmp_path):
     assert revived.training_seed == drawn
 
 
+def test_the_best_weights_of_a_round_survive_a_kill(tmp_path):
+    class Script(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = [3.0, 1.0, 2.0, 2.0][epoch % 4]  # the second epoch is the best
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                raise Killed
+
+    x, y = np.random.default_rng(0).normal(size=(8, 6, 6, 1)), np.arange(8) % 3
+
+    def fit(folder, *callbacks):
+        rule = kr.rounds.Converged(patience=2, max_epochs=9)
+        method = kr.callbacks.ShrinkPerturb(until=rule, rounds=2, seed=7)
+        model = network(blocks=False)
+        callbacks = [Script(), method, kr.callbacks.Backup(tmp_path / folder), *callbacks]
+        history = model.fit(x, y, epochs=9, shuffle=False, callbacks=callbacks, verbose=0)
+        return history.epoch, final_weights(model)
+
+    _, whole = fit("whole")
+    with pytest.raises(Killed):
+        fit("killed", Kill())
+    epochs, resumed = fit("killed")
+    assert epochs == [3, 4, 5, 6, 7]
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_training_leaves_nothing_on_the_model(tmp_path):
     model, _ = train(Case(str(tmp_path), backup="ours"), kill)
     plain = network(blocks=False)

@@ -94,7 +94,7 @@ def cells():
         yield pytest.param(setting, option, marks=marks, id=f"{setting.identifier}-{option}")
 
 
-@pytest.mark.parametrize(("setting", "option"), cells())
+@pytest.mark.parametrize(("setting", "option"), list(cells()))
 def test_rounds_are_those_of_new_models(setting, option, fit):
     model, seen = new(setting, option), Weights()
     fit(model, setting.callback(), seen, eager=False)

@@ -16,7 +16,7 @@ if keras.backend.backend() != "tensorflow":
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "mirror"}, "Received: kind='mirror'. Expected 'mirrored', 'multiworker' or"),
+        ({"kind": "mirror"}, "Received: kind='mirror'. Did you mean 'mirrored'"),
         ({"kind": "multiworker", "devices": ["CPU:0"]}, "`devices` is for 'mirrored'"),
         ({"kind": "mirrored", "address": "local"}, "`address` is for 'tpu'"),
     ],

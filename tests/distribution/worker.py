@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import keras_reinit as kr
 from keras_reinit.training import SelfDistillation, ShrinkPerturb, WarmStart
+from tests.settings import SETTINGS
 
 SEED = 5
 
@@ -215,7 +216,7 @@ def several_steps(folder):
     return network(), {}, _raised(lambda: fit("S&P", steps_per_execution=2))
 
 
-WORK = {letters: method(letters) for letters in ("LW", "FC", "WELSR", "WELS", "DSD", "S&P")}
+WORK = {letters: method(letters) for letters in SETTINGS}
 WORK |= {
     "distilled": distilled,
     "warm": warm,

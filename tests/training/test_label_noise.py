@@ -175,3 +175,25 @@ print(*(int(label) for _, label in noisy.as_numpy_iterator()))
     assert done.returncode == 0, done.stderr
     own = labels_of(symmetric_noise(examples(), 0.4, 5, seed=0))
     np.testing.assert_array_equal(own, [int(label) for label in done.stdout.split()])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "classes", "expected"),
+    [
+        ("int8", 200, "int16"),
+        ("uint8", 500, "uint16"),
+        ("uint8", 200, "uint8"),
+        ("int64", 3, "int64"),
+    ],
+)
+def test_labels_of_a_small_type_do_not_wrap_around(dtype, classes, expected):
+    """What counts no class too many is widened."""
+    true = np.full(2000, min(classes - 1, 100), dtype)
+    symmetric = symmetric_noise(true, 1.0, classes, seed=0)
+    transition = np.roll(np.eye(classes), 1, axis=1)
+    asymmetric = asymmetric_noise(true, transition, seed=0)
+    assert symmetric.dtype == asymmetric.dtype == expected
+    assert symmetric.min() >= 0
+    assert symmetric.max() > 0.9 * (classes - 2)
+    assert (symmetric != true).all()
+    assert set(asymmetric.tolist()) == {int(true[0] + 1) % classes}

@@ -209,3 +209,17 @@ def test_other_state_is_no_weight():
 def test_what_a_kernel_is(layer, shape, kernels):
     model = keras.Sequential([keras.Input(shape), layer()])
     assert {slot.variable.name for slot in list_weights(model) if slot.is_kernel} == kernels
+
+
+def test_names_that_keras_counts_through_the_process_are_stable():
+    class Scale(layers.Layer):
+        def build(self, shape):
+            self.scale, self.shift = self.add_weight(shape=(2,)), self.add_weight(shape=(2,))
+
+        def call(self, inputs):
+            return inputs * self.scale + self.shift
+
+    for _ in range(2):
+        model = keras.Sequential([keras.Input((2,)), Scale(name="a"), Scale(name="b")])
+        names = ["a/variable", "a/variable_1", "b/variable", "b/variable_1"]
+        assert [weight.name for weight in list_weights(model)] == names

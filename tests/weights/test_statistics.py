@@ -132,7 +132,7 @@ def test_data_that_are_not_finite_are_refused_and_nothing_changes(images):
 
 def test_weights_that_are_not_finite_are_refused_and_nothing_changes(images):
     model = network()
-    model.get_layer("conv").bias.assign(np.full(4, np.inf))
+    model.get_layer("conv").bias.assign(np.full(4, np.nan))
     before = model.get_weights()
     with pytest.raises(ValueError, match="'second' are not finite"):
         kr.recalibrate(model, images)

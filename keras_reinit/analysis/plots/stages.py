@@ -38,9 +38,9 @@ def stages(panels, x="training examples"):
         for row, arms in enumerate(panels.values()):
             accuracy, time = cells[2 * row : 2 * row + 2]
             for arm in (name for name in looks if name in arms):
-                found = arms[arm]
-                _band(accuracy, found["x"], 100 * np.array(found["accuracy"]), looks[arm], arm)
-                _band(time, found["x"], found["seconds"], looks[arm], arm)
+                curves = arms[arm]
+                _band(accuracy, curves["x"], 100 * np.array(curves["accuracy"]), looks[arm], arm)
+                _band(time, curves["x"], curves["seconds"], looks[arm], arm)
             accuracy.set_ylabel("accuracy [%]")
             time.set_ylabel("time of a stage [s]")
             time.set_ylim(bottom=0)
@@ -123,9 +123,9 @@ def gradient_norms(panels):
     """
     with look():
         figure, cells = grid(list(panels), size=(2.1, 2.2), columns=5, sharex=True, sharey=True)
-        for axes, found in zip(cells, panels.values(), strict=True):
+        for axes, curves in zip(cells, panels.values(), strict=True):
             for kind, style in _KINDS.items():
-                _band(axes, found["epochs"], found[kind], style, f"{kind} examples")
+                _band(axes, curves["epochs"], curves[kind], style, f"{kind} examples")
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 3)))
             axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
@@ -155,8 +155,8 @@ def shrinking(panels):
         figure, cells = grid(list(panels), size=(4.2, 2.5), columns=2)
         looks = _looks(panels)
         for axes, networks in zip(cells, panels.values(), strict=True):
-            for name, found in networks.items():
-                _band(axes, found["shrink"], 100 * np.array(found["accuracy"]), looks[name], name)
+            for name, curves in networks.items():
+                _band(axes, curves["shrink"], 100 * np.array(curves["accuracy"]), looks[name], name)
             axes.set_xlim(0, 1.02)
             axes.set_ylim(bottom=0)
         label(figure, cells, "factor on all weights", "accuracy [%]")
@@ -167,9 +167,9 @@ def shrinking(panels):
 def _looks(panels):
     """A style for each name: that of the two ends, or one of the others."""
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
-    found = styles([name for name in names if name not in _ENDS])
-    order = [*(name for name in _ENDS if name in names), *found]
-    return {name: _ENDS.get(name) or found[name] for name in order}
+    curves = styles([name for name in names if name not in _ENDS])
+    order = [*(name for name in _ENDS if name in names), *curves]
+    return {name: _ENDS.get(name) or curves[name] for name in order}
 
 
 def _band(axes, x, runs, style, name):

@@ -102,8 +102,8 @@ def grid(titles, size, columns=4, **shared):
 def legend(figure, axes, **options):
     """One legend above all axes, with the entries of all of them; none for a single entry."""
     entries = {}
-    for each in axes:
-        handles, labels = each.get_legend_handles_labels()
+    for one in axes:
+        handles, labels = one.get_legend_handles_labels()
         entries.update({name: h for h, name in zip(handles, labels, strict=True)})
     if len(entries) > 1:
         inches = sum(0.68 + 0.075 * len(name) for name in entries)
@@ -120,10 +120,10 @@ def legend(figure, axes, **options):
 
 def label(figure, axes, x, y=None):
     """Name the x axis once below all axes, and the y axis left of the first ones of each row."""
-    if all(each.get_subplotspec().is_first_col() for each in axes):
+    if all(one.get_subplotspec().is_first_col() for one in axes):
         axes[-1].set_xlabel(literal(x))
     else:
         figure.supxlabel(literal(x), fontsize=9)
-    for each in axes:
-        if y and each.get_subplotspec().is_first_col():
-            each.set_ylabel(literal(y))
+    for one in axes:
+        if y and one.get_subplotspec().is_first_col():
+            one.set_ylabel(literal(y))

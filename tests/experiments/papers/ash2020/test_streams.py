@@ -222,6 +222,7 @@ def test_gradient_norms_leave_the_statistics_alone(rng):
     inputs = keras.Input((4,))
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(5)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3)(hidden))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     norms = gradient_norms_run.GradientNorms(
         {"all": (rng.normal(size=(8, 4)).astype("float32"), np.arange(8) % 3)}, batch_size=4
     )
