@@ -89,12 +89,12 @@ def _visit(layer, path, weights, seen, names):
         return
     seen.add(id(layer))
     children = [*(layer.layers if isinstance(layer, keras.Model) else ()), *sublayers(layer)]
-    parts = [part for child in children for part in all_layers(child) if part is not layer]
-    of_parts = {id(variable) for part in parts for variable in own_trainable_variables(part)}
     statistics = (
         own_other_variables(layer) if isinstance(layer, keras.layers.BatchNormalization) else []
     )
-    for variable in [*own_trainable_variables(layer), *statistics]:
+    own = [*own_trainable_variables(layer), *statistics]
+    of_parts = _of_parts(layer, children) if own else ()
+    for variable in own:
         if id(variable) in seen or id(variable) in of_parts:  # a wrapper may hold them, too
             continue
         seen.add(id(variable))
@@ -105,6 +105,12 @@ def _visit(layer, path, weights, seen, names):
         weights.append(Weight(name, variable, layer, len(weights), is_statistic))
     for child in children:
         _visit(child, (*path, child.name), weights, seen, names)
+
+
+def _of_parts(layer, children):
+    """The ids of the trainable variables that the layers inside of a layer made."""
+    parts = [part for child in children for part in all_layers(child) if part is not layer]
+    return {id(variable) for part in parts for variable in own_trainable_variables(part)}
 
 
 def _unused(name, names):
